@@ -1,0 +1,64 @@
+"""Task 19.2, line by line: log-loss and its gradient with respect to the probabilities."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from manual_grads.derivations.lines import Chain, Draw, Line, Misprint
+from manual_grads.derivations.numbers import I, derivative, log
+from manual_grads.derivations.task19_1 import SIZES
+
+
+def R(g: Any, y: int) -> Any:
+    """$R = −Σ_k I(y=k) ln g_k$, as the document writes it."""
+    return -sum(I(y == k) * log(g_k) for k, g_k in enumerate(g))
+
+
+def probabilities_label_and_class(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """Probabilities (any positive numbers will do), a label and a class: (g, y, k)."""
+    for K in SIZES:
+        g = draw("g", K, positive=True)
+        yield from ((g, y, k) for y, k in product(range(K), repeat=2))
+
+
+LOGLOSS_GRADIENT = Chain(
+    task="19.2",
+    cases=probabilities_label_and_class,
+    lines=(
+        Line("∂R/∂g_k", lambda g, y, k: derivative(lambda g: R(g, y), g)[k]),
+        Line(
+            "∂/∂g_k (−Σ_j I(y=j) ln g_j)",
+            lambda g, y, k: derivative(lambda g: -sum(I(y == j) * log(g[j]) for j in range(len(g))), g)[k],
+        ),
+        Line(
+            "∂/∂g_k (−I(y=k) ln g_k)",
+            lambda g, y, k: derivative(lambda g: -I(y == k) * log(g[k]), g)[k],
+            Misprint(
+                "∂/∂g_k (−I(y) ln g_k)",
+                lambda g, y, k: derivative(lambda g: -log(g[k]), g)[k],
+                "the indicator has lost its '= k': without it, every class has the label's gradient",
+            ),
+        ),
+        Line(
+            "−I(y=k) ∂/∂g_k ln g_k",
+            lambda g, y, k: -I(y == k) * derivative(lambda g: log(g[k]), g)[k],
+            Misprint(
+                "−I(y) ∂/∂g_k Σ_k ln g_k",
+                lambda g, y, k: -derivative(lambda g: sum(log(g_j) for g_j in g), g)[k],
+                "an indicator that depends on k can't be pulled out of the sum over k",
+            ),
+        ),
+        Line(
+            "−I(y=k) · 1/g_k",
+            lambda g, y, k: -I(y == k) * (1 / g[k]),
+            Misprint("−I(y) · 1/g_k", lambda g, y, k: -(1 / g[k]), "the '= k' is still missing"),
+        ),
+        Line(
+            "−I(y=k)/g_k",
+            lambda g, y, k: -I(y == k) / g[k],
+            Misprint("−I(y)/g_k", lambda g, y, k: -1 / g[k], "the '= k' is still missing, here in the result"),
+        ),
+    ),
+)
+
+CHAINS = (LOGLOSS_GRADIENT,)

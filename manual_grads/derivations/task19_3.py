@@ -1,0 +1,121 @@
+"""Task 19.3, line by line: log-loss of softmax and its gradient with respect to the logits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from manual_grads.derivations.lines import Chain, Draw, Line, Misprint
+from manual_grads.derivations.numbers import I, derivative, exp, log
+from manual_grads.derivations.task19_1 import different_classes, equal_classes, g, logits_and_class, total, two_classes
+
+
+def R(s: Any, y: int) -> Any:
+    """$R = −Σ_k I(y=k) ln g_k(s)$."""
+    return -sum(I(y == k) * log(g(s, k)) for k in range(len(s)))
+
+
+def share(s: Any, y: int, k: int) -> Any:
+    """The k-th term of R in its last form: $−I(y=k) (s_k − ln Σ_i e^{s_i})$."""
+    return -I(y == k) * (s[k] - log(total(s)))
+
+
+def logits_label_and_different_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """(s, y, k, l) with k ≠ l."""
+    return ((s, y, k, l) for s, k, l in different_classes(draw) for y in range(len(s)))
+
+
+def logits_label_and_equal_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """(s, y, k, l) with k = l."""
+    return ((s, y, k, l) for s, k, l in equal_classes(draw) for y in range(len(s)))
+
+
+CROSS_ENTROPY = Chain(
+    task="19.3",
+    cases=logits_and_class,  # (s, y)
+    lines=(
+        Line("R", R),
+        Line("−Σ_k I(y=k) ln g_k", lambda s, y: -sum(I(y == k) * log(g(s, k)) for k in range(len(s)))),
+        Line(
+            "−Σ_k I(y=k) ln(e^s_k / Σe^s_i)",
+            lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s)) for k in range(len(s))),
+            Misprint(
+                "−Σ_k I(y=k) ln(e^s_k / (Σe^s_i)²)",
+                lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s) ** 2) for k in range(len(s))),
+                "g_k has no square; with it, the gradient would be 2g − y",
+            ),
+        ),
+        Line(
+            "−Σ_k I(y=k) (ln e^s_k − ln Σe^s_i)",
+            lambda s, y: -sum(I(y == k) * (log(exp(s[k])) - log(total(s))) for k in range(len(s))),
+        ),
+        Line(
+            "−Σ_k I(y=k) (s_k − ln Σe^s_i)",
+            lambda s, y: -sum(I(y == k) * (s[k] - log(total(s))) for k in range(len(s))),
+        ),
+    ),
+)
+
+CASE_HEADING = "the case is written as if it were all of ∂R/∂s_l; it is the share of the k-th term, and R is their sum"
+
+CROSS_ENTROPY_EQUAL = Chain(
+    task="19.3",
+    cases=logits_label_and_equal_classes,
+    lines=(
+        Line(
+            "the k-th term's share of ∂R/∂s_l, k = l",
+            lambda s, y, k, l: derivative(lambda s: share(s, y, k), s)[l],
+            Misprint("∂R/∂s_l, k = l", lambda s, y, k, l: derivative(lambda s: R(s, y), s)[l], CASE_HEADING),
+        ),
+        Line(
+            "∂/∂s_l (−I(y=l) (s_l − ln Σe^s_i))",
+            lambda s, y, k, l: derivative(lambda s: -I(y == l) * (s[l] - log(total(s))), s)[l],
+        ),
+        Line("−I(y=l) (1 − e^s_l/Σe^s_i)", lambda s, y, k, l: -I(y == l) * (1 - exp(s[l]) / total(s))),
+        Line("−I(y=l) (1 − g_l)", lambda s, y, k, l: -I(y == l) * (1 - g(s, l))),
+        Line("−I(y=l) + I(y=l)·g_l", lambda s, y, k, l: -I(y == l) + I(y == l) * g(s, l)),
+    ),
+)
+
+CROSS_ENTROPY_DIFFERENT = Chain(
+    task="19.3",
+    cases=logits_label_and_different_classes,
+    lines=(
+        Line(
+            "the k-th term's share of ∂R/∂s_l, k ≠ l",
+            lambda s, y, k, l: derivative(lambda s: share(s, y, k), s)[l],
+            Misprint("∂R/∂s_l, k ≠ l", lambda s, y, k, l: derivative(lambda s: R(s, y), s)[l], CASE_HEADING),
+        ),
+        Line(
+            "∂/∂s_l (−I(y=k) (s_k − ln Σe^s_i))",
+            lambda s, y, k, l: derivative(lambda s: -I(y == k) * (s[k] - log(total(s))), s)[l],
+        ),
+        Line("−I(y=k) (−e^s_l/Σe^s_i)", lambda s, y, k, l: -I(y == k) * (-exp(s[l]) / total(s))),
+        Line(
+            "I(y=k)·g_l",
+            lambda s, y, k, l: I(y == k) * g(s, l),
+            Misprint(
+                "I(y=l)·g_l",
+                lambda s, y, k, l: I(y == l) * g(s, l),
+                "the indicator of the line before, I(y=k), has become I(y=l)",
+            ),
+        ),
+    ),
+)
+
+CROSS_ENTROPY_GRADIENT = Chain(
+    task="19.3",
+    cases=two_classes,  # (s, y, l)
+    lines=(
+        Line("∂R/∂s_l", lambda s, y, l: derivative(lambda s: R(s, y), s)[l]),
+        Line(
+            "∂/∂s_l (−Σ_k I(y=k) (s_k − ln Σe^s_i))",
+            lambda s, y, l: derivative(lambda s: sum(share(s, y, k) for k in range(len(s))), s)[l],
+        ),
+        Line(
+            "(Σ_k I(y=k)) g_l − I(y=l)",
+            lambda s, y, l: sum(I(y == k) for k in range(len(s))) * g(s, l) - I(y == l),
+        ),
+        Line("g_l − I(y=l)", lambda s, y, l: g(s, l) - I(y == l)),
+    ),
+)
+
+CHAINS = (CROSS_ENTROPY, CROSS_ENTROPY_EQUAL, CROSS_ENTROPY_DIFFERENT, CROSS_ENTROPY_GRADIENT)

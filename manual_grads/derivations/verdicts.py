@@ -1,0 +1,98 @@
+"""Every line of the document, judged: proved by SymPy, confirmed by balls, measured in float64; misprints exposed."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads.derivations import balls, symbols
+from manual_grads.derivations.lines import Chain, Line, random_draw
+from manual_grads.derivations.numbers import as_objects
+
+BITS = 200
+FLOAT64_CASES = 6  # of a chain's cases, drawn by the seed: compiling them all would take most of a minute
+# |z| < 2 makes all numbers in a line a few units at most, and no line has more than some 100 roundings of 2⁻⁵³ each.
+FLOAT64_TOLERANCE = 100 * 2.0**-53
+
+
+class Verdict(NamedTuple):
+    """What became of a line (each against the one before it, and against the first of its chain)."""
+
+    task: str
+    line: Line
+    proved: bool  # equal to the line before for all real arguments: K = 2, 3, 4; networks 2×2×2 and 2×3×2
+    confirmed: bool  # its 200-bit balls overlap the first line's, and are narrower than 2⁻¹⁵⁰
+    float64_error: float  # jitted, against the first line's balls; where that is a derivative, JAX's is judged as well
+    refuted: bool | None  # the misprint differs, by disjoint balls or by its shape; None where there is none
+
+    @property
+    def holds(self) -> bool:
+        """Whether the line is true, and what was misprinted in it false."""
+        return self.proved and self.confirmed and self.float64_error <= FLOAT64_TOLERANCE and self.refuted is not False
+
+    @property
+    def words(self) -> str:
+        """The verdict in a word or two."""
+        if not self.holds:
+            return "FALSE"
+        return "misprint" if self.line.misprint else "proved"
+
+
+def judge(chain: Chain, seed: int = 0) -> Iterator[Verdict]:
+    """The verdicts on a chain's lines, in order."""
+    symbolic = _evaluate(chain, list(chain.cases(symbols.draw)))
+    sample = sorted(Random(seed).sample(range(len(symbolic)), min(FLOAT64_CASES, len(symbolic))))
+    floats = _float64(chain, seed, sample)
+    with balls.precision(BITS):
+        cases = list(chain.cases(random_draw(seed, balls.as_balls)))
+        exact = _evaluate(chain, cases)
+        for i, line in enumerate(chain.lines):
+            yield Verdict(
+                chain.task,
+                line,
+                proved=all(symbols.equal(case[max(i - 1, 0)], case[i]) for case in symbolic),
+                confirmed=all(balls.overlap(case[0], case[i]) and balls.widest(case[i]) < 2**-150 for case in exact),
+                float64_error=max(_error(case[i], exact[at][0]) for at, case in zip(sample, floats, strict=True)),
+                refuted=line.misprint
+                and any(_differs(line, args, case[i]) for args, case in zip(cases, exact, strict=True)),
+            )
+
+
+def _evaluate(chain: Chain, cases: list[tuple[Any, ...]]) -> list[list[Any]]:
+    return [[line.value(*args) for line in chain.lines] for args in cases]
+
+
+def _float64(chain: Chain, seed: int, sample: list[int]) -> list[list[Any]]:
+    """The lines in float64, compiled as one function of the cases' arrays; indices and labels are static."""
+    with jax.enable_x64(True):
+        every_case = list(chain.cases(random_draw(seed, jnp.asarray)))
+        cases = [every_case[i] for i in sample]
+        leaves, structure = jax.tree.flatten(cases)
+        traced = [isinstance(leaf, jax.Array) for leaf in leaves]
+
+        @jax.jit
+        def run(arrays: list[Any]) -> list[list[Any]]:
+            remaining = iter(arrays)
+            merged = [next(remaining) if is_array else leaf for leaf, is_array in zip(leaves, traced, strict=True)]
+            return _evaluate(chain, jax.tree.unflatten(structure, merged))
+
+        return run([leaf for leaf, is_array in zip(leaves, traced, strict=True) if is_array])
+
+
+def _error(number: Any, truth: Any) -> float:
+    """The largest error of an entry, relative to the truth or to one, whichever is more."""
+    middle = np.vectorize(lambda ball: float(balls.arb(ball).mid()), otypes=[float])(as_objects(truth))
+    return float(np.max(np.abs(np.asarray(number) - middle) / np.maximum(1, np.abs(middle))))
+
+
+def _differs(line: Line, args: tuple[Any, ...], corrected: Any) -> bool:
+    """Whether the printed form is proved to differ from the corrected one: in shape, or by disjoint balls."""
+    assert line.misprint
+    try:
+        printed = line.misprint.value(*args)
+    except ValueError:  # the shapes don't multiply
+        return True
+    return not balls.overlap(printed, corrected)

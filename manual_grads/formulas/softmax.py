@@ -1,0 +1,177 @@
+r"""Task 19: softmax, $g_k(s) = e^{s_k} / \sum_l e^{s_l}$, and its Jacobian (19.1)."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from manual_grads.formulas import examples
+from manual_grads.formulas.inputs import as_classes, as_shaped, widen
+from manual_grads.rules import Sizes, derivative_of, jvp, vjp
+
+
+def shifted_exp(s: Float[Array, "*batch classes"]) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch 1"]]:
+    """$e^{s_k - max s}$ and its sum over the classes: g is their ratio, and nothing overflows."""
+    e = jnp.exp(s - s.max(-1, keepdims=True))
+    return e, e.sum(-1, keepdims=True)
+
+
+def probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
+    """g, in the dtype of computation: the softmax of logits that are checked and widened already."""
+    e, total = shifted_exp(s)
+    return e / total
+
+
+def complement(g: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
+    r"""$1 - g_k = \sum_{l \neq k} g_l$, to g's own relative accuracy.
+
+    At most one class can hold more than half of the probability. Only there does the subtraction cancel (it would be 0
+    for every saturated class), and there the others are summed instead.
+    """
+    dominant = g > 0.5
+    others = jnp.where(dominant, 0, g).sum(-1, keepdims=True)
+    return jnp.where(dominant, others, 1 - g)
+
+
+def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
+    r"""$\ln g_k = (s_k - \max s) - \ln \sum_l e^{s_l - \max s}$, in the dtype of computation.
+
+    Where one class dominates, the sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
+    """
+    e, total = shifted_exp(s)
+    others = jnp.where(e > total / 2, 0, e).sum(-1, keepdims=True)
+    log_total = jnp.log1p(jnp.where(total < 2, others, total - 1))
+    return s - s.max(-1, keepdims=True) - log_total
+
+
+def softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes"]:
+    r"""$g_k = e^{s_k} / \sum_l e^{s_l}$.
+
+    Args:
+        logits: s, floating, with any number of leading batch axes. A logit of −inf masks its class: its g is 0.
+
+    Returns:
+        g, of the logits' shape and dtype. float16 and bfloat16 are computed in float32 and rounded once.
+
+    Raises:
+        TypeError: if `logits` isn't floating.
+        ValueError: if `logits` is a scalar or has no classes.
+
+    From: Task 19, first line.
+    """
+    logits = as_classes("logits", logits)
+    return probabilities(widen(logits)).astype(logits.dtype)
+
+
+def log_softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes"]:
+    r"""$\ln g_k = s_k - \ln \sum_l e^{s_l}$.
+
+    Args:
+        logits: s, floating, with any number of leading batch axes. A logit of −inf masks its class: its ln g is −inf.
+
+    Returns:
+        ln g, of the logits' shape and dtype. float16 and bfloat16 are computed in float32 and rounded once.
+
+    Raises:
+        TypeError: if `logits` isn't floating.
+        ValueError: if `logits` is a scalar or has no classes.
+
+    From: Task 19.3, second line.
+    """
+    logits = as_classes("logits", logits)
+    return log_probabilities(widen(logits)).astype(logits.dtype)
+
+
+def one_logits(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array]:
+    """The logits of each example."""
+    return (examples.normal(examples.generator(key), dtype, *sizes.batch, sizes.classes),)
+
+
+def logits_and_direction(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
+    """The logits of each example and a tangent or cotangent of their shape."""
+    random, shape = examples.generator(key), (*sizes.batch, sizes.classes)
+    return examples.normal(random, dtype, *shape), examples.normal(random, dtype, *shape)
+
+
+@derivative_of(softmax, by=jax.jacobian, equation="19.1", example=one_logits)
+def softmax_jacobian(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes classes"]:
+    r"""$\partial g_k / \partial s_l = g_k (I(k=l) - g_l)$.
+
+    Args:
+        logits: s, floating, with any number of leading batch axes.
+
+    Returns:
+        A symmetric classes × classes matrix for each example, of the logits' dtype.
+
+    Raises:
+        TypeError: if `logits` isn't floating.
+        ValueError: if `logits` is a scalar or has no classes.
+
+    From: Task 19.1, last line.
+    """
+    logits = as_classes("logits", logits)
+    g = probabilities(widen(logits))
+    diagonal = jnp.eye(g.shape[-1], dtype=bool)
+    factor = jnp.where(diagonal, complement(g)[..., None, :], -g[..., None, :])  # I(k=l) - g_l
+    return (g[..., :, None] * factor).astype(logits.dtype)
+
+
+@derivative_of(softmax, by=jvp, equation="19.1", example=logits_and_direction)
+def softmax_jvp(
+    logits: Float[ArrayLike, "*batch classes"], tangent: Float[ArrayLike, "*batch classes"]
+) -> Float[Array, "*batch classes"]:
+    r"""$(Jt)_k = g_k (t_k - \sum_l g_l t_l)$, without forming the Jacobian J.
+
+    Args:
+        logits: s, floating, with any number of leading batch axes.
+        tangent: t, floating, of the logits' shape.
+
+    Returns:
+        J·t, of the logits' shape and dtype.
+
+    Raises:
+        TypeError: if an argument isn't floating.
+        ValueError: if `logits` is a scalar or has no classes, or `tangent` is of another shape.
+
+    From: Task 19.1, last line, times t.
+    """
+    logits = as_classes("logits", logits)
+    t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
+    return jacobian_product(widen(logits), t).astype(logits.dtype)
+
+
+@derivative_of(softmax, by=vjp, equation="19.1", example=logits_and_direction)
+def softmax_vjp(
+    logits: Float[ArrayLike, "*batch classes"], cotangent: Float[ArrayLike, "*batch classes"]
+) -> Float[Array, "*batch classes"]:
+    r"""$(J^T c)_l = g_l (c_l - \sum_k g_k c_k)$, without forming the Jacobian J, which is symmetric.
+
+    Args:
+        logits: s, floating, with any number of leading batch axes.
+        cotangent: c, floating, of the logits' shape.
+
+    Returns:
+        Jᵀ·c, of the logits' shape and dtype.
+
+    Raises:
+        TypeError: if an argument isn't floating.
+        ValueError: if `logits` is a scalar or has no classes, or `cotangent` is of another shape.
+
+    From: Task 19.1, last line, times c.
+    """
+    logits = as_classes("logits", logits)
+    c = widen(as_shaped("cotangent", cotangent, logits.shape, "logits.shape"))
+    return jacobian_product(widen(logits), c).astype(logits.dtype)
+
+
+def jacobian_product(
+    s: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch classes"]:
+    r"""$g \circ (t - \sum_l g_l t_l)$, in the dtype of computation.
+
+    J annihilates constants, so t may be shifted: where one class dominates, by its own $t_k$, so that its entry becomes
+    a sum over the others instead of the difference of two nearly equal numbers.
+    """
+    g = probabilities(s)
+    t = t - jnp.where(g > 0.5, t, 0).sum(-1, keepdims=True)
+    return g * (t - (g * t).sum(-1, keepdims=True))

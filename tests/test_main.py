@@ -1,0 +1,141 @@
+"""The command line, in process: what it prints, and its exit status."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import manual_grads as mg
+from manual_grads import commands
+from manual_grads.__main__ import main
+from manual_grads.derivations import task18
+from manual_grads.derivations.lines import Line
+from manual_grads.rules import RULES
+
+
+@pytest.fixture
+def few_rules_and_lines(monkeypatch):
+    """The whole of `verify`, on less."""
+    monkeypatch.setattr(commands, "RULES", {name: RULES[name] for name in ("two_layer_grads", "logloss_grad")})
+    monkeypatch.setattr(commands, "CHAINS", commands.CHAINS[:2] + commands.CHAINS[-1:])
+
+
+def test_verify_is_what_runs_when_nothing_is_named(few_rules_and_lines, capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    for text in ("logloss_grad", "two_layer_grads", "1797 handwritten digits", "Task 18: 10 of 10", "(g − y) · σ(Ax)"):
+        assert text in printed
+    assert printed.rstrip().endswith("everything holds")
+    assert "✗" not in printed
+    assert "\x1b" not in printed  # no colours and no progress bar where the output is no terminal
+    assert max(map(len, printed.splitlines())) <= 120
+
+
+def test_json_has_stable_keys(few_rules_and_lines, capsys):
+    assert main(["--json", "--seed", "3"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert set(results) == {"command", "passed", "seed", "rules", "lines", "digits", "versions", "device"}
+    assert results["command"] == "verify"
+    assert results["passed"] is True
+    assert results["seed"] == 3
+    assert {"jax", "jaxlib", "manual-grads", "python"} <= set(results["versions"])
+    for rule in results["rules"]:
+        keys = {"name", "equation", "claim", "deviations", "calls", "dtypes", "failures", "passed"}
+        assert set(rule) == keys
+        assert set(rule["deviations"]) == {"reverse", "forward", "differences"}
+        assert max(rule["deviations"].values()) < 1e-8
+        assert all(rule["calls"].values())
+        assert rule["dtypes"] == dict.fromkeys(("float16", "bfloat16", "float32", "float64"), True)
+    for line in results["lines"]:
+        keys = {"task", "line", "proved", "confirmed_by_balls", "float64_error", "misprint", "passed"}
+        assert set(line) == keys
+    assert results["digits"]["examples"] == 1797
+    assert results["digits"]["passed"]
+
+
+def test_only_one_rule(capsys):
+    assert main(["--only", "sigmoid_grad", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [rule["name"] for rule in results["rules"]] == ["sigmoid_grad"]
+    assert results["lines"] == []
+    assert results["digits"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda z: 2 * mg.sigmoid_grad(z), lambda z: z[0], lambda z: 1 / 0],
+    ids=["wrong factor", "wrong shape", "raises"],
+)
+def test_a_wrong_rule_fails(wrong, monkeypatch, capsys):
+    monkeypatch.setitem(RULES, "sigmoid_grad", RULES["sigmoid_grad"]._replace(manual=wrong))
+    assert main(["verify", "--only", "sigmoid_grad"]) == 1
+    printed = capsys.readouterr().out
+    assert "✗" in printed
+    assert "sigmoid_grad, float32" in printed
+    assert "NOT everything holds" in printed
+
+
+def test_wrong_gradients_on_the_digits_fail(monkeypatch, few_rules_and_lines, capsys):
+    rule = RULES["two_layer_grads"]
+
+    def averaged(x, A, B, labels):
+        dx, dA, dB = mg.two_layer_grads(x, A, B, labels)
+        return dx, dA / max(1, x.size // x.shape[-1]), dB
+
+    monkeypatch.setitem(commands.RULES, "two_layer_grads", rule._replace(manual=averaged))
+    assert main(["--json"]) == 1
+    results = json.loads(capsys.readouterr().out)
+    assert not results["digits"]["passed"]
+    assert results["rules"][0]["passed"]
+    assert not results["rules"][1]["passed"]
+
+
+def test_a_wrong_line_fails(monkeypatch, capsys):
+    chain = task18.SIGMOID_DERIVATIVE
+    false = Line("σ·(1 + σ)", lambda z: task18.sigma(z) * (1 + task18.sigma(z)))
+    monkeypatch.setattr(commands, "CHAINS", (chain._replace(lines=(*chain.lines, false)),))
+    assert main(["lines"]) == 1
+    printed = capsys.readouterr().out
+    assert "✗ FALSE" in printed
+    assert printed.count("✓ proved") == 8
+
+
+def test_lines_of_one_task(capsys):
+    assert main(["lines", "19.2"]) == 0
+    printed = capsys.readouterr().out
+    assert "Task 19.2" in printed
+    assert "Task 18" not in printed
+    assert "✓ misprint" in printed
+    assert "printed: −I(y)/g_k" in printed
+
+
+def test_lines_of_19_are_those_of_its_parts(capsys):
+    assert main(["lines", "19", "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert {line["task"] for line in lines} == {"19", "19.1", "19.2", "19.3"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--only", "no_such_rule"], ["lines", "20"], ["--no-such-option"], ["no-such-command"], ["--seed", "x"]],
+    ids=str,
+)
+def test_bad_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+    assert "usage: manual-grads" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['rich'] = None; from manual_grads.__main__ import main; sys.exit(main([]))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "pip install 'manual-grads[verify]'" in result.stderr
+
+
+def test_it_runs_as_a_module():
+    printed = subprocess.check_output([sys.executable, "-m", "manual_grads", "--help"], text=True)
+    assert "verify" in printed
+    assert "lines" in printed

@@ -1,0 +1,61 @@
+"""The package as a whole: what importing it costs, that annotations are true, that every public name is documented."""
+
+import inspect
+import subprocess
+import sys
+
+import beartype
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import pytest
+
+import manual_grads as mg
+from manual_grads.rules import RULES, Sizes
+from tests.registry import RULES_AND_LABELS
+
+PUBLIC = [getattr(mg, name) for name in mg.__all__]
+
+
+def test_importing_it_imports_nothing_heavier_than_jax():
+    heavy = ("chex", "rich", "flint", "sympy", "sklearn", "optax", "matplotlib", "manual_grads.checking")
+    code = f"import sys, manual_grads; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_importing_it_changes_no_configuration():
+    code = (
+        "import jax; before = dict(jax.config.values); "
+        "import manual_grads, manual_grads.checking.verify, manual_grads.derivations.verdicts; "
+        "assert before == dict(jax.config.values)"
+    )
+    subprocess.check_call([sys.executable, "-c", code])
+
+
+def test_everything_public_is_there_once_and_sorted():
+    assert mg.__all__ == sorted(set(mg.__all__))
+
+
+@pytest.mark.parametrize("function", PUBLIC, ids=lambda function: function.__name__)
+def test_every_public_function_is_documented(function):
+    formula, _, rest = (inspect.getdoc(function) or "").partition("\n")
+    assert formula.count("$") >= 2
+    for section in ("Args:", "Returns:", "Raises:", "From: Task"):
+        assert section in rest
+    for parameter in inspect.signature(function).parameters:
+        assert f"{parameter}: " in rest
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 7)], ids=str)
+@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
+def test_annotations_are_true(rule, soft_labels, batch):
+    checked = jaxtyping.jaxtyped(typechecker=beartype.beartype)(rule.manual)
+    args = rule.example(jax.random.key(0), jnp.dtype("bfloat16"), Sizes(batch=batch, soft_labels=soft_labels))
+    checked(*args)
+
+
+def test_annotations_are_checked_by_that_test():
+    rule = RULES["softmax_vjp"]
+    checked = jaxtyping.jaxtyped(typechecker=beartype.beartype)(rule.manual)
+    with pytest.raises(jaxtyping.TypeCheckError):
+        checked(jnp.zeros(3), jnp.zeros(4))
