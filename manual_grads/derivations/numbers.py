@@ -58,7 +58,7 @@ def vector(entries: Sequence[Any]) -> Any:
 
 
 def objects(entries: Iterable[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """An array of these objects. (`np.array` would take a power series apart into its coefficients.)"""
+    """An array of these objects: `np.array` would take a power series apart into its coefficients."""
     array = np.empty(shape, dtype=object)
     for index, entry in zip(np.ndindex(shape), entries, strict=True):
         array[index] = entry
