@@ -80,6 +80,11 @@ def derivative_of(
     return register
 
 
+def value(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`value(f)(*args) = f(*args)`: the claim of a function to equal another one."""
+    return f
+
+
 def vjp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """`vjp(f)(*args, cotangent) = Jᵀ·cotangent`: `jax.vjp` as one function, in the style of `jax.grad`."""
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-import manual_grads as mg
+from manual_grads.formulas import plain
 
 
 def cross_entropy(logits, labels):
@@ -23,10 +23,16 @@ def two_layer(x, A, B, labels):
 
 
 PEERS = {
-    mg.sigmoid: jax.nn.sigmoid,
-    mg.softmax: jax.nn.softmax,
-    mg.log_softmax: jax.nn.log_softmax,
-    mg.logloss: logloss,
-    mg.softmax_cross_entropy: cross_entropy,
-    mg.two_layer_loss: two_layer,
+    plain.sigmoid: jax.nn.sigmoid,
+    plain.softmax: jax.nn.softmax,
+    plain.log_softmax: jax.nn.log_softmax,
+    plain.logloss: logloss,
+    plain.softmax_cross_entropy: cross_entropy,
+    plain.two_layer_loss: two_layer,
+    plain.TWO_LAYER_LINKS: (
+        lambda x, A, B, labels: A @ x,
+        lambda w, A, B, labels: jax.nn.sigmoid(w),
+        lambda h, A, B, labels: B @ h,
+        lambda v, A, B, labels: cross_entropy(v, labels),
+    ),
 }

@@ -5,16 +5,24 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas import examples
+from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, widen
-from manual_grads.rules import Sizes, derivative_of
+from manual_grads.formulas.sums import row_sum
+from manual_grads.rules import Sizes, derivative_of, value
 
 
 def expected_loss(y: Float[Array, "*batch classes"], log_g: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     r"""$-\sum_k y_k \ln g_k$, where a class without weight costs nothing even if its g is 0."""
-    return -jnp.where(y == 0, 0, y * log_g).sum(-1)
+    return -row_sum(jnp.where(y == 0, 0, y * log_g))
 
 
+def probs_and_labels(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
+    """The probabilities of each example and its label."""
+    random = examples.generator(key)
+    return examples.probabilities(random, dtype, sizes), examples.labels(random, dtype, sizes)
+
+
+@derivative_of(plain.logloss, by=value, equation="19", example=probs_and_labels)
 def logloss(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> Float[Array, "*batch"]:
     r"""$R = -\sum_k I(y=k) \ln g_k$, for a distribution of labels $-\sum_k y_k \ln g_k$; one per example.
 
@@ -37,13 +45,7 @@ def logloss(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> Float[
     return expected_loss(y, jnp.log(widen(probs))).astype(probs.dtype)
 
 
-def probs_and_labels(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
-    """The probabilities of each example and its label."""
-    random = examples.generator(key)
-    return examples.probabilities(random, dtype, sizes), examples.labels(random, dtype, sizes)
-
-
-@derivative_of(logloss, by=jax.grad, equation="19.2", example=probs_and_labels)
+@derivative_of(plain.logloss, by=jax.grad, equation="19.2", example=probs_and_labels)
 def logloss_grad(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> Float[Array, "*batch classes"]:
     r"""$\partial R / \partial g_k = -I(y=k) / g_k$, for a distribution of labels $-y_k / g_k$.
 

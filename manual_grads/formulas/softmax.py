@@ -5,45 +5,61 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas import examples
+from manual_grads.formulas import examples, plain
+from manual_grads.formulas.exponentials import scaled_exp
 from manual_grads.formulas.inputs import as_classes, as_shaped, widen
-from manual_grads.rules import Sizes, derivative_of, jvp, vjp
-
-
-def shifted_exp(s: Float[Array, "*batch classes"]) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch 1"]]:
-    """$e^{s_k - max s}$ and its sum over the classes: g is their ratio, and nothing overflows."""
-    e = jnp.exp(s - s.max(-1, keepdims=True))
-    return e, e.sum(-1, keepdims=True)
+from manual_grads.formulas.sums import row_sum
+from manual_grads.rules import Sizes, derivative_of, jvp, value, vjp
 
 
 def probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
-    """g, in the dtype of computation: the softmax of logits that are checked and widened already."""
-    e, total = shifted_exp(s)
-    return e / total
+    """The softmax g of logits that are checked and widened already."""
+    scaled, unit = scaled_exp(s)
+    e = scaled / unit
+    return e / row_sum(e)[..., None]
 
 
-def complement(g: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
-    r"""$1 - g_k = \sum_{l \neq k} g_l$, to g's own relative accuracy.
+def probabilities_and_complements(
+    s: Float[Array, "*batch classes"],
+) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch classes"]]:
+    r"""The softmax g and $1 - g_k = \sum_{l \neq k} g_l$, to the same relative accuracy.
 
-    At most one class can hold more than half of the probability. Only there does the subtraction cancel (it would be 0
-    for every saturated class), and there the others are summed instead.
+    At most one class can hold more than half of the total. Only there does the subtraction cancel (it would be 0 for
+    every saturated class), and there the others are summed instead.
     """
-    dominant = g > 0.5
-    others = jnp.where(dominant, 0, g).sum(-1, keepdims=True)
-    return jnp.where(dominant, others, 1 - g)
+    scaled, unit = scaled_exp(s)
+    e = scaled / unit
+    total = row_sum(e)[..., None]
+    dominant = e > total / 2
+    others = row_sum(jnp.where(dominant, 0, scaled))[..., None] / unit  # unscaled, small terms would underflow
+    return e / total, jnp.where(dominant, others, total - e) / total
 
 
 def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
     r"""$\ln g_k = (s_k - \max s) - \ln \sum_l e^{s_l - \max s}$, in the dtype of computation.
 
-    Where one class dominates, the sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
+    Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
     """
-    e, total = shifted_exp(s)
-    others = jnp.where(e > total / 2, 0, e).sum(-1, keepdims=True)
-    log_total = jnp.log1p(jnp.where(total < 2, others, total - 1))
-    return s - s.max(-1, keepdims=True) - log_total
+    scaled, unit = scaled_exp(s)
+    e = scaled / unit
+    total = row_sum(e)
+    others = row_sum(jnp.where(e > total[..., None] / 2, 0, scaled)) / unit
+    log_sum = jnp.where(total < 2, jnp.log1p(others), jnp.log(total))
+    return (s - s.max(-1, keepdims=True)) - log_sum[..., None]
 
 
+def one_logits(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array]:
+    """The logits of each example."""
+    return (examples.normal(examples.generator(key), dtype, *sizes.batch, sizes.classes),)
+
+
+def logits_and_direction(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
+    """The logits of each example and a tangent or cotangent of their shape."""
+    random, shape = examples.generator(key), (*sizes.batch, sizes.classes)
+    return examples.normal(random, dtype, *shape), examples.normal(random, dtype, *shape)
+
+
+@derivative_of(plain.softmax, by=value, equation="19", example=one_logits)
 def softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes"]:
     r"""$g_k = e^{s_k} / \sum_l e^{s_l}$.
 
@@ -63,6 +79,7 @@ def softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch 
     return probabilities(widen(logits)).astype(logits.dtype)
 
 
+@derivative_of(plain.log_softmax, by=value, equation="19.3", example=one_logits)
 def log_softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes"]:
     r"""$\ln g_k = s_k - \ln \sum_l e^{s_l}$.
 
@@ -82,18 +99,7 @@ def log_softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*ba
     return log_probabilities(widen(logits)).astype(logits.dtype)
 
 
-def one_logits(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array]:
-    """The logits of each example."""
-    return (examples.normal(examples.generator(key), dtype, *sizes.batch, sizes.classes),)
-
-
-def logits_and_direction(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
-    """The logits of each example and a tangent or cotangent of their shape."""
-    random, shape = examples.generator(key), (*sizes.batch, sizes.classes)
-    return examples.normal(random, dtype, *shape), examples.normal(random, dtype, *shape)
-
-
-@derivative_of(softmax, by=jax.jacobian, equation="19.1", example=one_logits)
+@derivative_of(plain.softmax, by=jax.jacobian, equation="19.1", example=one_logits)
 def softmax_jacobian(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch classes classes"]:
     r"""$\partial g_k / \partial s_l = g_k (I(k=l) - g_l)$.
 
@@ -110,13 +116,13 @@ def softmax_jacobian(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array,
     From: Task 19.1, last line.
     """
     logits = as_classes("logits", logits)
-    g = probabilities(widen(logits))
+    g, complement = probabilities_and_complements(widen(logits))
     diagonal = jnp.eye(g.shape[-1], dtype=bool)
-    factor = jnp.where(diagonal, complement(g)[..., None, :], -g[..., None, :])  # I(k=l) - g_l
+    factor = jnp.where(diagonal, complement[..., None, :], -g[..., None, :])  # I(k=l) - g_l
     return (g[..., :, None] * factor).astype(logits.dtype)
 
 
-@derivative_of(softmax, by=jvp, equation="19.1", example=logits_and_direction)
+@derivative_of(plain.softmax, by=jvp, equation="19.1", example=logits_and_direction)
 def softmax_jvp(
     logits: Float[ArrayLike, "*batch classes"], tangent: Float[ArrayLike, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
@@ -140,7 +146,7 @@ def softmax_jvp(
     return jacobian_product(widen(logits), t).astype(logits.dtype)
 
 
-@derivative_of(softmax, by=vjp, equation="19.1", example=logits_and_direction)
+@derivative_of(plain.softmax, by=vjp, equation="19.1", example=logits_and_direction)
 def softmax_vjp(
     logits: Float[ArrayLike, "*batch classes"], cotangent: Float[ArrayLike, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
@@ -174,4 +180,4 @@ def jacobian_product(
     """
     g = probabilities(s)
     t = t - jnp.where(g > 0.5, t, 0).sum(-1, keepdims=True)
-    return g * (t - (g * t).sum(-1, keepdims=True))
+    return g * (t - row_sum(g * t)[..., None])

@@ -5,19 +5,43 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas import examples
+from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, as_shaped, widen
 from manual_grads.formulas.logloss import expected_loss
 from manual_grads.formulas.softmax import (
-    complement,
     jacobian_product,
     log_probabilities,
-    probabilities,
+    probabilities_and_complements,
     softmax_jacobian,
 )
-from manual_grads.rules import Sizes, derivative_of, hvp, jvp, vjp
+from manual_grads.formulas.sums import row_sum
+from manual_grads.rules import Sizes, derivative_of, hvp, jvp, value, vjp
 
 
+def logits_and_labels(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
+    """The logits of each example and its label."""
+    random = examples.generator(key)
+    logits = examples.normal(random, dtype, *sizes.batch, sizes.classes)
+    return logits, examples.labels(random, dtype, sizes)
+
+
+def logits_labels_and_tangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array]:
+    """The logits of each example, its label, and a tangent of the logits."""
+    random, logits_shape = examples.generator(key), (*sizes.batch, sizes.classes)
+    logits, tangent = examples.normal(random, dtype, *logits_shape), examples.normal(random, dtype, *logits_shape)
+    return logits, examples.labels(random, dtype, sizes), tangent
+
+
+def logits_labels_and_cotangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array]:
+    """The logits of each example, its label, and a cotangent of its loss."""
+    random = examples.generator(key)
+    logits, cotangent = (
+        examples.normal(random, dtype, *shape) for shape in ((*sizes.batch, sizes.classes), sizes.batch)
+    )
+    return logits, examples.labels(random, dtype, sizes), cotangent
+
+
+@derivative_of(plain.softmax_cross_entropy, by=value, equation="19.3", example=logits_and_labels)
 def softmax_cross_entropy(logits: Float[ArrayLike, "*batch classes"], labels: Labels) -> Float[Array, "*batch"]:
     r"""$R = -\sum_k I(y=k) (s_k - \ln \sum_l e^{s_l})$, for a distribution $-\sum_k y_k \ln g_k$; one per example.
 
@@ -49,34 +73,11 @@ def loss_gradient(
     The right-hand side is what is computed: for a one-hot y it has a single term, so that the label's entry is
     $-\sum_{l \neq y} g_l$ and keeps its digits when g rounds to one.
     """
-    g = probabilities(s)
-    return (y.sum(-1, keepdims=True) - y) * g - y * complement(g)
+    g, complement = probabilities_and_complements(s)
+    return (row_sum(y)[..., None] - y) * g - y * complement
 
 
-def logits_and_labels(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
-    """The logits of each example and its label."""
-    random = examples.generator(key)
-    logits = examples.normal(random, dtype, *sizes.batch, sizes.classes)
-    return logits, examples.labels(random, dtype, sizes)
-
-
-def logits_labels_and_tangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array]:
-    """The logits of each example, its label, and a tangent of the logits."""
-    random, logits_shape = examples.generator(key), (*sizes.batch, sizes.classes)
-    logits, tangent = examples.normal(random, dtype, *logits_shape), examples.normal(random, dtype, *logits_shape)
-    return logits, examples.labels(random, dtype, sizes), tangent
-
-
-def logits_labels_and_cotangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array]:
-    """The logits of each example, its label, and a cotangent of its loss."""
-    random = examples.generator(key)
-    logits, cotangent = (
-        examples.normal(random, dtype, *shape) for shape in ((*sizes.batch, sizes.classes), sizes.batch)
-    )
-    return logits, examples.labels(random, dtype, sizes), cotangent
-
-
-@derivative_of(softmax_cross_entropy, by=jax.grad, equation="19.3", example=logits_and_labels)
+@derivative_of(plain.softmax_cross_entropy, by=jax.grad, equation="19.3", example=logits_and_labels)
 def softmax_cross_entropy_grad(
     logits: Float[ArrayLike, "*batch classes"], labels: Labels
 ) -> Float[Array, "*batch classes"]:
@@ -99,7 +100,7 @@ def softmax_cross_entropy_grad(
     return loss_gradient(widen(logits), y).astype(logits.dtype)
 
 
-@derivative_of(softmax_cross_entropy, by=jvp, equation="19.3", example=logits_labels_and_tangent)
+@derivative_of(plain.softmax_cross_entropy, by=jvp, equation="19.3", example=logits_labels_and_tangent)
 def softmax_cross_entropy_jvp(
     logits: Float[ArrayLike, "*batch classes"], labels: Labels, tangent: Float[ArrayLike, "*batch classes"]
 ) -> Float[Array, "*batch"]:
@@ -121,10 +122,10 @@ def softmax_cross_entropy_jvp(
     logits = as_classes("logits", logits)
     y = as_distribution(labels, logits)
     t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
-    return (loss_gradient(widen(logits), y) * t).sum(-1).astype(logits.dtype)
+    return row_sum(loss_gradient(widen(logits), y) * t).astype(logits.dtype)
 
 
-@derivative_of(softmax_cross_entropy, by=vjp, equation="19.3", example=logits_labels_and_cotangent)
+@derivative_of(plain.softmax_cross_entropy, by=vjp, equation="19.3", example=logits_labels_and_cotangent)
 def softmax_cross_entropy_vjp(
     logits: Float[ArrayLike, "*batch classes"], labels: Labels, cotangent: Float[ArrayLike, "*batch"]
 ) -> Float[Array, "*batch classes"]:
@@ -149,7 +150,7 @@ def softmax_cross_entropy_vjp(
     return (c[..., None] * loss_gradient(widen(logits), y)).astype(logits.dtype)
 
 
-@derivative_of(softmax_cross_entropy, by=jax.hessian, equation="19.3", example=logits_and_labels)
+@derivative_of(plain.softmax_cross_entropy, by=jax.hessian, equation="19.3", example=logits_and_labels)
 def softmax_cross_entropy_hessian(
     logits: Float[ArrayLike, "*batch classes"], labels: Labels
 ) -> Float[Array, "*batch classes classes"]:
@@ -168,11 +169,11 @@ def softmax_cross_entropy_hessian(
     From: Task 19.3, last line, differentiated by 19.1.
     """
     logits = as_classes("logits", logits)
-    weight = as_distribution(labels, logits).sum(-1)
+    weight = row_sum(as_distribution(labels, logits))
     return (weight[..., None, None] * softmax_jacobian(widen(logits))).astype(logits.dtype)
 
 
-@derivative_of(softmax_cross_entropy, by=hvp, equation="19.3", example=logits_labels_and_tangent)
+@derivative_of(plain.softmax_cross_entropy, by=hvp, equation="19.3", example=logits_labels_and_tangent)
 def softmax_cross_entropy_hvp(
     logits: Float[ArrayLike, "*batch classes"], labels: Labels, tangent: Float[ArrayLike, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
@@ -192,6 +193,6 @@ def softmax_cross_entropy_hvp(
     From: Task 19.3, last line, differentiated by 19.1, times t.
     """
     logits = as_classes("logits", logits)
-    weight = as_distribution(labels, logits).sum(-1, keepdims=True)
+    weight = row_sum(as_distribution(labels, logits))[..., None]
     t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
     return (weight * jacobian_product(widen(logits), t)).astype(logits.dtype)

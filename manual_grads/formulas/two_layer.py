@@ -9,19 +9,37 @@ from jax.lax import Precision
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas import examples
+from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import Labels, as_distribution, as_floats, as_shaped, as_vectors, widen
 from manual_grads.formulas.logloss import expected_loss
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
 from manual_grads.formulas.softmax import log_probabilities
-from manual_grads.formulas.softmax_cross_entropy import loss_gradient, softmax_cross_entropy
-from manual_grads.rules import Sizes, derivative_of, link_jacobians, vjp
+from manual_grads.formulas.softmax_cross_entropy import loss_gradient
+from manual_grads.rules import Sizes, derivative_of, link_jacobians, value, vjp
 
 # A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.
 matmul = partial(jnp.matmul, precision=Precision.HIGHEST)
 tensordot = partial(jnp.tensordot, precision=Precision.HIGHEST)
 
 
+def network(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array]:
+    """Inputs and labels for each example; A and B, which the examples share."""
+    return network_and_cotangent(key, dtype, sizes)[:-1]
+
+
+def network_and_cotangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array, Array]:
+    """The same, and a cotangent of each example's loss."""
+    random = examples.generator(key)
+    return (
+        examples.normal(random, dtype, *sizes.batch, sizes.inputs, scale=1),
+        examples.normal(random, dtype, sizes.hidden, sizes.inputs, scale=1),
+        examples.normal(random, dtype, sizes.classes, sizes.hidden, scale=1),
+        examples.labels(random, dtype, sizes),
+        examples.normal(random, dtype, *sizes.batch),
+    )
+
+
+@derivative_of(plain.two_layer_loss, by=value, equation="21", example=network)
 def two_layer_loss(
     x: Float[ArrayLike, "*batch inputs"],
     A: Float[ArrayLike, "hidden inputs"],
@@ -88,24 +106,9 @@ def backward_pass(x: Array, A: Array, B: Array, w: Array, h: Array, dv: Array) -
     return dx.astype(x.dtype), dA.astype(A.dtype), dB.astype(B.dtype)
 
 
-def network(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array]:
-    """Inputs and labels for each example; A and B, which the examples share."""
-    return network_and_cotangent(key, dtype, sizes)[:-1]
-
-
-def network_and_cotangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array, Array]:
-    """The same, and a cotangent of each example's loss."""
-    random = examples.generator(key)
-    return (
-        examples.normal(random, dtype, *sizes.batch, sizes.inputs, scale=1),
-        examples.normal(random, dtype, sizes.hidden, sizes.inputs, scale=1),
-        examples.normal(random, dtype, sizes.classes, sizes.hidden, scale=1),
-        examples.labels(random, dtype, sizes),
-        examples.normal(random, dtype, *sizes.batch),
-    )
-
-
-@derivative_of(two_layer_loss, by=partial(jax.grad, argnums=(0, 1, 2)), equation="21", example=network, summed=(1, 2))
+@derivative_of(
+    plain.two_layer_loss, by=partial(jax.grad, argnums=(0, 1, 2)), equation="21", example=network, summed=(1, 2)
+)
 def two_layer_grads(
     x: Float[ArrayLike, "*batch inputs"],
     A: Float[ArrayLike, "hidden inputs"],
@@ -135,7 +138,11 @@ def two_layer_grads(
 
 
 @derivative_of(
-    two_layer_loss, by=partial(vjp, argnums=(0, 1, 2)), equation="21", example=network_and_cotangent, summed=(1, 2)
+    plain.two_layer_loss,
+    by=partial(vjp, argnums=(0, 1, 2)),
+    equation="21",
+    example=network_and_cotangent,
+    summed=(1, 2),
 )
 def two_layer_vjp(
     x: Float[ArrayLike, "*batch inputs"],
@@ -167,15 +174,7 @@ def two_layer_vjp(
     return backward_pass(x, A, B, w, h, c[..., None] * loss_gradient(v, as_distribution(labels, v, "v")))
 
 
-LINKS = (
-    lambda x, A, B, labels: A @ x,
-    lambda w, A, B, labels: sigmoid(w),
-    lambda h, A, B, labels: B @ h,
-    lambda v, A, B, labels: softmax_cross_entropy(v, labels),
-)
-
-
-@derivative_of(LINKS, by=link_jacobians, equation="21", example=network)
+@derivative_of(plain.TWO_LAYER_LINKS, by=link_jacobians, equation="21", example=network)
 def two_layer_jacobians(
     x: Float[ArrayLike, "*batch inputs"],
     A: Float[ArrayLike, "hidden inputs"],

@@ -1,0 +1,42 @@
+"""Sums over the last axis that are accurate for any number of terms."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    """The sum over the last axis, to some 3 ULP for positive float32 terms, and half an ULP for float64.
+
+    XLA on CPU adds a single row, or few, one term after the other: after a 1, 100,000 terms of 10⁻⁸ would all be lost.
+    Many rows of float32 it adds in blocks, well and fast.
+    """
+    if x.dtype == jnp.float64:
+        return compensated_sum(x)
+    many_rows = x.ndim > 1 and x.size >= 4096
+    return x.sum(-1) if many_rows else pairwise_sum(x)
+
+
+def pairwise_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    """Adds one half to the other until one term is left: the error grows with the logarithm of the number of terms."""
+    while (n := x.shape[-1]) > 1:
+        a, b, odd = jnp.split(x, (n // 2, n // 2 * 2), axis=-1)
+        x = jnp.concatenate([a + b, odd], axis=-1)
+    return x[..., 0]
+
+
+def compensated_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    """Pairwise, and what the additions round off is added up beside it: as accurate as if rounded once."""
+    rounded_off = jnp.zeros_like(x)
+    while (n := x.shape[-1]) > 1:
+        (a, b, odd), (off_a, off_b, off_odd) = (jnp.split(y, (n // 2, n // 2 * 2), axis=-1) for y in (x, rounded_off))
+        total, error = two_sum(a, b)
+        x = jnp.concatenate([total, odd], axis=-1)
+        rounded_off = jnp.concatenate([off_a + off_b + error, off_odd], axis=-1)
+    return (x + rounded_off)[..., 0]
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """The rounded sum of a and b and what it lacks: together exactly a + b (Knuth). NaN where the sum overflows."""
+    total = a + b
+    b_taken = total - a
+    return total, (a - (total - b_taken)) + (b - b_taken)
