@@ -97,7 +97,8 @@ def _rules_table(reports: Iterable[Report]) -> Table:
     )
     for heading in ("task", "by hand", "claimed equal to", "reverse", "forward", "differences", "calls", "dtypes", ""):
         table.add_column(heading, overflow="fold")
-    for report in reports:
+    reports = list(reports)
+    for report, following in zip(reports, [*reports[1:], None], strict=True):
         wrong = [name for name, right in report.calls.items() if not right]
         table.add_row(
             report.rule.equation,
@@ -107,6 +108,7 @@ def _rules_table(reports: Iterable[Report]) -> Table:
             f"not {', '.join(wrong)}" if wrong else f"all {len(report.calls)}",
             " ".join(SHORT[dtype] for dtype, right in report.dtypes.items() if right),
             _mark(report.passed),
+            end_section=following is not None and following.rule.equation != report.rule.equation,
         )
     return table
 
@@ -147,7 +149,7 @@ def _chain_text(verdicts: list[Verdict]) -> Iterable[Text]:
             .append(f" {verdict.words}")
         )
         if misprint := verdict.line.misprint:
-            yield Text(f"      printed: {misprint.printed}   ({misprint.why})", style="dim")
+            yield Text(f"      printed: {misprint.printed}\n      but {misprint.why}", style="dim")
 
 
 def _mark(right: bool) -> Text:

@@ -17,10 +17,13 @@ def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
     """`value` as an array of floats, with exactly `ndim` axes if that is given.
 
     Raises:
-        TypeError: for any dtype but a floating one.
+        TypeError: for what is no array, or of any dtype but a floating one.
         ValueError: for another number of axes.
     """
-    array = jnp.asarray(value)
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} is no array, expected one of floats: {error}") from error
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(
             f"{name} has dtype {array.dtype}, expected a floating one (convert it: {name}.astype(jnp.float32))"
@@ -85,7 +88,8 @@ def as_distribution(labels: Any, scores: Array, scores_name: str = "logits") -> 
             f"labels has dtype {labels.dtype} and shape {labels.shape}, expected class indices of shape "
             f"{scores_name}.shape[:-1] = {tuple(batch)}, or a floating distribution of shape {scores.shape}"
         )
-    labels = labels.astype(jnp.promote_types(labels.dtype, jnp.int32))  # an int8 can't be compared with 1000
+    if labels.dtype.itemsize < 4:
+        labels = labels.astype(jnp.int32)  # an int8 can't be compared with 1000 classes
     known = (labels >= 0) & (labels < classes)
     if not isinstance(known, Tracer) and not known.all():
         outside = np.asarray(labels)[~np.asarray(known)]

@@ -41,6 +41,8 @@ def bad_calls():
     for name, functions in ONE_ARGUMENT.items():
         for f in functions:
             yield f, (INTEGERS,), TypeError, f"{name} has dtype int32, expected a floating one"
+            yield f, (None,), TypeError, f"{name} is no array, expected one of floats"
+            yield f, ([[1.0], [2.0, 3.0]],), TypeError, f"{name} is no array, expected one of floats"
             yield f, (np.zeros(3, bool),), TypeError, f"{name} has dtype bool, expected a floating one"
             yield f, (np.zeros(3, np.complex64),), TypeError, f"{name} has dtype complex64, expected a floating one"
     yield mg.sigmoid_jacobian, (np.float32(1),), ValueError, "z has shape (), expected at least one axis"
@@ -96,6 +98,7 @@ def bad_labels(call, shape):
             ValueError,
             f"labels has dtype int64 and shape (3,), expected class indices of shape {shape}",
         ),
+        (np.array([0, 2**63], np.uint64), ValueError, "labels holds 9223372036854775808, expected class indices"),
         (0, ValueError, f"labels has dtype int64 and shape (), expected class indices of shape {shape}[:-1] = (2,)"),
         (S[0], ValueError, f"labels has shape (3,), expected {shape} = (2, 3)"),
     ):
@@ -155,7 +158,13 @@ def test_a_traced_label_outside_the_classes_gives_nan_and_only_there(name, dtype
             np.testing.assert_array_equal(nan.any(1), [True, False, True, False])
 
 
-@pytest.mark.parametrize("labels", [1, [0, 1], (0, 1), np.array([0, 1]), jnp.array([0, 1], jnp.uint8), np.int64(1)])
+@pytest.mark.parametrize(
+    "labels",
+    [1, [0, 1], (0, 1), np.array([0, 1]), np.int64(1)]
+    + [np.array([0, 1], dtype) for dtype in (np.int8, np.uint16, np.uint32, np.uint64)]
+    + [jnp.array([0, 1], dtype) for dtype in (jnp.int8, jnp.uint8, jnp.uint16, jnp.uint32, jnp.int32)],
+    ids=lambda labels: f"{type(labels).__name__} {getattr(labels, 'dtype', '')}",
+)
 def test_labels_of_any_integer_kind(labels):
     logits = LOGITS[0] if np.ndim(labels) == 0 else LOGITS
     want = mg.softmax_cross_entropy_grad(logits, np.eye(3, dtype=np.float32)[np.asarray(labels)])
