@@ -38,6 +38,20 @@ def test_cross_entropy_of_a_saturated_label(call, one_hot, classes):
 
 
 @BOTH
+@pytest.mark.parametrize("rows", [1, 64])
+@pytest.mark.parametrize("offset", [0.0, 90.0])
+def test_a_sum_that_matters_of_terms_that_underflow(call, offset, rows):
+    """999 classes of e^-88, each below the smallest normal number; their sum isn't."""
+    logits = np.full((rows, 1000), offset - 88, np.float32)
+    logits[:, 0] = offset
+    sum_of_others = 999 * np.exp(-88.0)
+    labels = np.zeros(rows, int)
+    np.testing.assert_allclose(call(mg.softmax_cross_entropy_grad)(logits, labels)[:, 0], -sum_of_others, rtol=RTOL)
+    np.testing.assert_allclose(call(mg.softmax_cross_entropy)(logits, labels), sum_of_others, rtol=RTOL)
+    np.testing.assert_allclose(call(mg.softmax_jacobian)(logits[:1])[0, 0, 0], sum_of_others, rtol=RTOL)
+
+
+@BOTH
 def test_jacobian_and_its_products_where_one_class_has_nearly_everything(call):
     logits = jnp.array([20.0, 0.0, -1.0])
     e = np.exp([20.0, 0.0, -1.0])
