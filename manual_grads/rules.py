@@ -2,10 +2,10 @@ r"""The registry of claims: which hand-written derivative equals which JAX trans
 
 A rule is one decorator at the function it is about:
 
-    @derivative_of(softmax, by=jax.jacobian, equation="19.1", example=one_logits)
+    @derivative_of(plain.softmax, by=jax.jacobian, equation="19.1", example=one_logits)
     def softmax_jacobian(logits): ...
 
-claims ``softmax_jacobian == jax.jacobian(softmax)``. Tests, command line and benchmarks read `RULES` and nothing else.
+claims ``softmax_jacobian == jax.jacobian(plain.softmax)``. Tests, command line and benchmarks read `RULES` and nothing else.
 """
 
 from collections.abc import Callable
