@@ -5,7 +5,7 @@ A rule is one decorator at the function it is about:
     @derivative_of(plain.softmax, by=jax.jacobian, equation="19.1", example=one_logits)
     def softmax_jacobian(logits): ...
 
-claims ``softmax_jacobian == jax.jacobian(plain.softmax)``. Tests, command line and benchmarks read `RULES` and nothing else.
+claims ``softmax_jacobian == jax.jacobian(plain.softmax)``. Tests, command line and benchmarks read `RULES` alone.
 """
 
 from collections.abc import Callable
