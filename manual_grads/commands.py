@@ -90,14 +90,13 @@ def _console() -> Console:
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def _rules_table(reports: Iterable[Report]) -> Table:
+def _rules_table(reports: list[Report]) -> Table:
     table = Table(
         title="Hand-written derivatives against JAX's: largest deviation in float64, relative to the largest entry",
         caption="calls, jitted: single, vmap, native batch axes, vmap of those, vmap over each argument alone",
     )
     for heading in ("task", "by hand", "claimed equal to", "reverse", "forward", "differences", "calls", "dtypes", ""):
         table.add_column(heading, overflow="fold")
-    reports = list(reports)
     for report, following in zip(reports, [*reports[1:], None], strict=True):
         wrong = [name for name, right in report.calls.items() if not right]
         table.add_row(

@@ -19,20 +19,31 @@ def probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch cla
     return e / row_sum(e)[..., None]
 
 
+def sums_of_exponentials(
+    s: Float[Array, "*batch classes"],
+) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
+    r"""$e_k = e^{s_k - \max s}$, their sum, and the sum of those that don't dominate it.
+
+    At most one class can hold more than half of the total: then that sum is small, and the digits that it has on its own
+    would be lost in a difference from the total.
+    """
+    scaled, unit = scaled_exp(s)
+    e = scaled / unit
+    total = row_sum(e)[..., None]
+    others = row_sum(jnp.where(e > total / 2, 0, scaled))[..., None] / unit  # unscaled, small terms would underflow
+    return e, total, others
+
+
 def probabilities_and_complements(
     s: Float[Array, "*batch classes"],
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch classes"]]:
     r"""The softmax g and $1 - g_k = \sum_{l \neq k} g_l$, to the same relative accuracy.
 
-    At most one class can hold more than half of the total. Only there does the subtraction cancel (it would be 0 for
-    every saturated class), and there the others are summed instead.
+    Only for a dominant class does the subtraction cancel (it would be 0 for every saturated one); there the others are
+    summed instead.
     """
-    scaled, unit = scaled_exp(s)
-    e = scaled / unit
-    total = row_sum(e)[..., None]
-    dominant = e > total / 2
-    others = row_sum(jnp.where(dominant, 0, scaled))[..., None] / unit  # unscaled, small terms would underflow
-    return e / total, jnp.where(dominant, others, total - e) / total
+    e, total, others = sums_of_exponentials(s)
+    return e / total, jnp.where(e > total / 2, others, total - e) / total
 
 
 def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
@@ -40,12 +51,9 @@ def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch
 
     Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
     """
-    scaled, unit = scaled_exp(s)
-    e = scaled / unit
-    total = row_sum(e)
-    others = row_sum(jnp.where(e > total[..., None] / 2, 0, scaled)) / unit
+    _, total, others = sums_of_exponentials(s)
     log_sum = jnp.where(total < 2, jnp.log1p(others), jnp.log(total))
-    return (s - s.max(-1, keepdims=True)) - log_sum[..., None]
+    return (s - s.max(-1, keepdims=True)) - log_sum
 
 
 def one_logits(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array]:

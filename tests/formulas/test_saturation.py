@@ -27,8 +27,7 @@ def test_cross_entropy_of_a_saturated_label(call, one_hot, classes):
     logits = np.zeros(classes, np.float32)
     logits[0] = 20
     small = 1 / (np.exp(20.0) + classes - 1)
-    label = np.arange(classes) == 0 if one_hot else 0
-    label = np.float32(label) if one_hot else label
+    label = (np.arange(classes) == 0).astype(np.float32) if one_hot else 0
     gradient = np.full(classes, small)
     gradient[0] = -(classes - 1) * small
     np.testing.assert_allclose(call(mg.softmax_cross_entropy_grad)(logits, label), gradient, rtol=RTOL)
