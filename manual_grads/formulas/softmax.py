@@ -24,8 +24,8 @@ def sums_of_exponentials(
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
     r"""$e_k = e^{s_k - \max s}$, their sum, and the sum of those that don't dominate it.
 
-    At most one class can hold more than half of the total: then that sum is small, and the digits that it has on its own
-    would be lost in a difference from the total.
+    At most one class can hold more than half of the total: then that sum is small, and the digits that it has on its
+    own would be lost in a difference from the total.
     """
     scaled, unit = scaled_exp(s)
     e = scaled / unit
