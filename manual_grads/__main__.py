@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 TASKS = ("18", "19", "19.1", "19.2", "19.3", "21")
 
@@ -20,7 +21,14 @@ def parser() -> argparse.ArgumentParser:
     lines = commands.add_parser("lines", help="the document's lines in order, each with its verdict")
     lines.add_argument("task", nargs="?", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
     lines.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
-    for command in (verify, lines):
+    accuracy = commands.add_parser("accuracy", help="largest errors in ULP, by hand and by autodiff, against balls")
+    accuracy.add_argument("--only", metavar="NAME", action="append", help="measure this rule alone (may be repeated)")
+    accuracy.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    accuracy.add_argument(
+        "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
+    )
+    accuracy.add_argument("--plot", type=Path, metavar="DIR", help="draw the pictures there, instead of the table")
+    for command in (verify, lines, accuracy):
         command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return top
 
@@ -33,16 +41,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     top = parser()
     options = top.parse_args(given)
     try:
-        from manual_grads import commands  # rich, chex, sympy and flint: not for --help
+        return run(options, top)
     except ModuleNotFoundError as missing:
-        print(f"{missing}; install what the command needs: pip install 'manual-grads[verify]'", file=sys.stderr)
+        extra = "plot" if missing.name == "matplotlib" else "verify"
+        print(f"{missing}; install what the command needs: pip install 'manual-grads[{extra}]'", file=sys.stderr)
         return 2
+
+
+def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
+    """Runs the command that the options name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
+    from manual_grads import commands
+
     if options.command == "lines":
         return commands.lines(options.task, options.seed, options.json)
     unknown = set(options.only or ()) - set(commands.RULES)
     if unknown:
         top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(commands.RULES)}")
-    return commands.verify(options.only, options.seed, options.json)
+    if options.command == "verify":
+        return commands.verify(options.only, options.seed, options.json)
+    if options.plot:
+        from manual_grads.accuracy import plots
+
+        return plots.draw_all(options.plot)
+    from manual_grads.accuracy import report
+
+    return report.accuracy(options.only, options.seed, options.json, options.exhaustive)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,9 @@
 """What the commands do: `verify` and `lines`, as tables or as JSON."""
 
-import json
-import platform
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
-import jax
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -19,18 +13,17 @@ from manual_grads.checking.verify import DigitsReport, Report, verify_on_digits,
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.lines import Chain
 from manual_grads.derivations.verdicts import Verdict, judge
+from manual_grads.printing import SHORT, console, mark, print_json
 from manual_grads.rules import RULES
-
-SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 
 
 def verify(only: list[str] | None, seed: int, as_json: bool) -> int:
     """Verifies the rules; unless only some are asked for, also the document's lines and the network on real data."""
     rules = sorted((RULES[name] for name in only or RULES), key=lambda rule: rule.equation)
     chains = () if only else CHAINS
-    console = _console()
+    out = console()
     jobs = len(rules) + len(chains) + (not only)
-    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+    with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
         task = progress.add_task("verifying", total=jobs)
 
         def counted(function: Callable[..., Any], *args: Any) -> Any:
@@ -46,7 +39,7 @@ def verify(only: list[str] | None, seed: int, as_json: bool) -> int:
             digits, verdicts = on_digits and on_digits.result(), judging.result()
     passed = all(r.passed for r in reports) and all(v.holds for v in verdicts) and (digits is None or digits.passed)
     if as_json:
-        _print_json(
+        print_json(
             command="verify",
             passed=passed,
             seed=seed,
@@ -55,39 +48,35 @@ def verify(only: list[str] | None, seed: int, as_json: bool) -> int:
             digits=digits and {**digits._asdict(), "passed": digits.passed},
         )
     else:
-        console.print(_rules_table(reports))
+        out.print(_rules_table(reports))
         if digits is not None:
-            console.print(*_digits_text(digits), sep="\n")
-            console.print(*_lines_text(verdicts), sep="\n")
-            console.print(_misprints_table(verdicts))
+            out.print(*_digits_text(digits), sep="\n")
+            out.print(*_lines_text(verdicts), sep="\n")
+            out.print(_misprints_table(verdicts))
         for failure in (f for report in (*reports, *([digits] if digits else [])) for f in report.failures):
-            console.print(Text(failure, style="red"))
-        console.print(Text("everything holds" if passed else "NOT everything holds", style="bold"))
+            out.print(Text(failure, style="red"))
+        out.print(Text("everything holds" if passed else "NOT everything holds", style="bold"))
     return 0 if passed else 1
 
 
 def lines(task: str | None, seed: int, as_json: bool) -> int:
     """Prints the document's lines, in order, each with its verdict."""
     chains = [chain for chain in CHAINS if task is None or chain.task == task or chain.task.startswith(task + ".")]
-    console = _console()
+    out = console()
     judged = []
     for chain in chains:
         verdicts = _judged(chain, seed)
         judged += verdicts
         if not as_json:
-            console.print(*_chain_text(verdicts), sep="\n")
+            out.print(*_chain_text(verdicts), sep="\n")
     passed = all(verdict.holds for verdict in judged)
     if as_json:
-        _print_json(command="lines", passed=passed, seed=seed, lines=[_verdict_json(verdict) for verdict in judged])
+        print_json(command="lines", passed=passed, seed=seed, lines=[_verdict_json(verdict) for verdict in judged])
     return 0 if passed else 1
 
 
 def _judged(chain: Chain, seed: int) -> list[Verdict]:
     return list(judge(chain, seed))
-
-
-def _console() -> Console:
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _rules_table(reports: list[Report]) -> Table:
@@ -106,7 +95,7 @@ def _rules_table(reports: list[Report]) -> Table:
             *(f"{deviation:.1e}" for deviation in report.deviations.values()),
             f"not {', '.join(wrong)}" if wrong else f"all {len(report.calls)}",
             " ".join(SHORT[dtype] for dtype, right in report.dtypes.items() if right),
-            _mark(report.passed),
+            mark(report.passed),
             end_section=following is not None and following.rule.equation != report.rule.equation,
         )
     return table
@@ -125,7 +114,7 @@ def _lines_text(verdicts: list[Verdict]) -> Iterable[Text]:
         held = sum(verdict.holds for verdict in mine)
         misprints = sum(verdict.line.misprint is not None for verdict in mine)
         yield Text(f"  Task {task}: {held} of {len(mine)} lines proved, {misprints} of them misprinted ").append_text(
-            _mark(held == len(mine))
+            mark(held == len(mine))
         )
 
 
@@ -144,15 +133,11 @@ def _chain_text(verdicts: list[Verdict]) -> Iterable[Text]:
     for i, verdict in enumerate(verdicts):
         yield (
             Text(f"  {'=' if i else ' '} {verdict.line.text:<56} ")
-            .append_text(_mark(verdict.holds))
+            .append_text(mark(verdict.holds))
             .append(f" {verdict.words}")
         )
         if misprint := verdict.line.misprint:
             yield Text(f"      printed: {misprint.printed}\n      but {misprint.why}", style="dim")
-
-
-def _mark(right: bool) -> Text:
-    return Text("✓", style="green") if right else Text("✗", style="red")
 
 
 def _report_json(report: Report) -> dict[str, Any]:
@@ -179,11 +164,3 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
         "misprint": misprint and {"printed": misprint.printed, "why": misprint.why, "refuted": verdict.refuted},
         "passed": verdict.holds,
     }
-
-
-def _print_json(**results: Any) -> None:
-    device = jax.devices()[0]
-    versions = {package: version(package) for package in ("manual-grads", "jax", "jaxlib", "numpy")}
-    versions["python"] = platform.python_version()
-    results |= {"versions": versions, "device": f"{device.platform}: {device.device_kind}"}
-    print(json.dumps(results, indent=2, ensure_ascii=False))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
+from manual_grads.accuracy.peers import PEERS
 from manual_grads.checking.claims import DTYPES, assert_claim, assert_close, calls, evaluate, reference
 from manual_grads.rules import RULES, Sizes, derivative_of, hvp, jvp, link_jacobians, vjp
-from tests.peers import PEERS
 from tests.registry import RULES_AND_LABELS
 
 

@@ -2,16 +2,25 @@ r"""$e^{s_k - \max s}$ to one ULP, whatever the logits: what a softmax is made o
 
 `jnp.exp(s - s.max())` isn't that. The subtraction rounds, and exp makes the absolute error a relative one: 64 ULP where
 the difference is 80. And the smallest terms underflow, although the sum of many might not.
+
+Two functions are. Both take logits s and the maximum m of their row, and give $e^{s - m}$ times a factor of the row
+that cancels in every quotient: `exp(m, m)`. `scaled_exp` does it always, `shifted_exp` for rows below 64 only, but as
+fast as XLA's fused kernels are; `with_exponential` chooses.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.sums import two_sum
+from manual_grads.formulas.sums import MANY, two_sum
+
+Exponential = Callable[[Float[Array, "..."], Float[Array, "*batch"]], Float[Array, "..."]]
 
 
 class Format(NamedTuple):
@@ -34,15 +43,51 @@ FORMATS = {
 }
 
 
-def scaled_exp(s: Float[Array, "*batch classes"]) -> tuple[Float[Array, "*batch classes"], float]:
-    r"""$e_k = \mathrm{unit} \cdot e^{s_k - \max s}$, and the unit, a power of two.
+def with_exponential(formula: Callable[..., Array]) -> Callable[..., Array]:
+    """`formula(exp, s, m, ...)` as a function of the logits s and what follows: with the fastest exp that is exact.
 
-    With $s_k - \max s = n \ln 2 + r$, n an integer and |r| at most ln 2 / 2, the exponential is $2^n e^r$: the power is
-    exact, and a short Taylor series does for $e^r$. What the subtraction of the maximum has rounded off is added to r.
+    The choice is made around the whole formula, since XLA doesn't fuse across it, and where it pays: for many float32
+    numbers on a CPU. (In float64, `scaled_exp` is the more accurate, too.)
+    """
+
+    def scaled(s: Array, m: Array, *rest: Array) -> Array:
+        return formula(scaled_exp, s, m, *rest)
+
+    def shifted(s: Array, m: Array, *rest: Array) -> Array:
+        return formula(shifted_exp, s, m, *rest)
+
+    def on_cpu(s: Array, m: Array, *rest: Array) -> Array:
+        return lax.cond((m < 64).all(), shifted, scaled, s, m, *rest)
+
+    @jax.jit
+    @wraps(formula)
+    def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Array:
+        m = s.max(-1)
+        if s.dtype == jnp.float32 and s.size >= MANY:
+            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=scaled)
+        return scaled(s, m, *rest)
+
+    return chosen
+
+
+def shifted_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
+    r"""$e^{s - c}$ for m below 64, with $c = \lfloor \min(m, 0) \rfloor$; s may also be a number a row, as m is.
+
+    There is no rounding to carry: s - c is exact, c being 0, or an integer whose sign s shares and from which s is
+    less than 1 above or anywhere below. (But for c = -1 it may be off by 2⁻²⁵.) Results below 10⁻³⁸ are flushed to 0.
+    """
+    c = jnp.where(m < 64, jnp.floor(jnp.minimum(m, 0)), m - 64)  # the rest is never used, but must not overflow
+    return jnp.exp(s - along(c, s))
+
+
+def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
+    r"""$\mathrm{unit} \cdot e^{s - m}$, the unit a power of two; s may also be a number a row, as m is.
+
+    With $s - m = n \ln 2 + r$, n an integer and |r| at most ln 2 / 2, the exponential is $2^n e^r$: the power is exact,
+    and a short Taylor series does for $e^r$. What the subtraction of the maximum has rounded off is added to r.
     """
     ln2_high, ln2_low, degree, integer, unit = FORMATS[s.dtype]
-    m = s.max(-1)[..., None]
-    d, rounded_off = two_sum(s, -m)
+    d, rounded_off = two_sum(s, -along(m, s))
     relevant = d > -2048  # below, e is 0; and where d is −inf, `rounded_off` is NaN
     d, rounded_off = jnp.maximum(d, -2048), jnp.where(relevant, rounded_off, 0)
     n = jnp.round(d / math.log(2))
@@ -54,4 +99,32 @@ def scaled_exp(s: Float[Array, "*batch classes"]) -> tuple[Float[Array, "*batch 
     info = jnp.finfo(s.dtype)
     exponent = jnp.maximum(n + (math.log2(unit) + info.maxexp - 1), 0).astype(integer)
     power_of_two = lax.bitcast_convert_type(exponent << info.nmant, s.dtype)
-    return lax.optimization_barrier(exp_r * power_of_two), unit  # lest XLA compute it anew for each of its uses
+    return once(exp_r * power_of_two)
+
+
+def small_sum(
+    sum_of: Callable[[Array], Array],
+    e: Float[Array, "*batch classes"],
+    exp: Exponential,
+    s: Float[Array, "*batch classes"],
+    m: Float[Array, "*batch"],
+) -> Float[Array, "*batch"]:
+    """A sum of some of e = exp(s, m); if terms that matter may have underflown, of scaled exponentials instead."""
+    total = sum_of(e)
+    if exp is scaled_exp:
+        return total
+
+    def rescaled() -> Array:
+        return sum_of(scaled_exp(s, m)) * (exp(m, m) / scaled_exp(m, m))
+
+    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total)
+
+
+def once(x: Any) -> Any:
+    """`x` as it is, but XLA may neither compute it anew for each of its uses nor find out what it was computed from."""
+    return lax.optimization_barrier(x)
+
+
+def along(row: Float[Array, "*batch"], s: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A number a row, with an axis of length one for the classes if s has one."""
+    return row[..., None] if s.ndim > row.ndim else row

@@ -1,5 +1,6 @@
 """What the formulas accept, and what is said of anything else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,25 +13,37 @@ from jaxtyping import Array, Float, Int
 # Class indices, or a distribution over the classes that need not sum to one.
 Labels = Int[ArrayLike, "*batch"] | Float[ArrayLike, "*batch classes"]
 
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
 
 def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
     """`value` as an array of floats, with exactly `ndim` axes if that is given.
 
     Raises:
-        TypeError: for what is no array, or of any dtype but a floating one.
+        TypeError: for what is no array, or of any dtype but those of `FLOATS`.
         ValueError: for another number of axes.
     """
-    try:
-        array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} is no array, expected one of floats: {error}") from error
-    if not jnp.issubdtype(array.dtype, jnp.floating):
+    array = as_array(name, value, "floats", jnp.asarray)
+    if array.dtype.name not in FLOATS:
         raise TypeError(
-            f"{name} has dtype {array.dtype}, expected a floating one (convert it: {name}.astype(jnp.float32))"
+            f"{name} has dtype {array.dtype}, expected a floating one of {', '.join(FLOATS)} "
+            f"(convert it: {name}.astype(jnp.float32))"
         )
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} has shape {array.shape}, expected {ndim} axes")
     return array
+
+
+def as_array(name: str, value: Any, expected: str, convert: Callable[[Any], Any]) -> Any:
+    """`value` as an array, by a function that converts it.
+
+    Raises:
+        TypeError: for what can't be converted.
+    """
+    try:
+        return convert(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} is no array, expected one of {expected}: {error}") from error
 
 
 def as_vectors(name: str, value: Any) -> Array:
@@ -62,23 +75,22 @@ def as_shaped(name: str, value: Any, shape: tuple[int, ...], expected: str) -> A
     return array
 
 
-def as_distribution(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
-    """`labels` as a distribution y over the classes of `scores`: class indices become one-hot vectors.
+def as_labels(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
+    """`labels` as class indices, or as a distribution over the classes of `scores`, in their dtype, widened.
 
-    The result has the shape of `scores` and its dtype, widened. An index outside [0, classes) is an error where its
-    value is known; where it is traced (under jit or vmap) its y is NaN, and so is whatever is computed from it.
+    An index outside [0, classes) is an error where its value is known; where it is traced (under jit or vmap) it
+    becomes the number of classes: an index that no class has.
 
     Raises:
-        TypeError: for labels neither integer nor floating.
+        TypeError: for what is no array, or of a dtype neither integer nor floating.
         ValueError: for a shape that doesn't fit `scores`, or an index outside [0, classes).
     """
     # Indices stay in NumPy's 64 bits until they are checked: in JAX's 32, 2³² + 1 would silently become class 1.
     holds_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
-    labels = jnp.asarray(labels) if holds_jax else np.asarray(labels)
+    labels = as_array("labels", labels, "integers or floats", jnp.asarray if holds_jax else np.asarray)
     *batch, classes = scores.shape
-    dtype = widened(scores.dtype)
     if jnp.issubdtype(labels.dtype, jnp.floating):
-        return as_shaped("labels", labels, scores.shape, f"{scores_name}.shape").astype(dtype)
+        return as_shaped("labels", labels, scores.shape, f"{scores_name}.shape").astype(widened(scores.dtype))
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(
             f"labels has dtype {labels.dtype}, expected integers (class indices) or floats (a distribution)"
@@ -88,15 +100,30 @@ def as_distribution(labels: Any, scores: Array, scores_name: str = "logits") -> 
             f"labels has dtype {labels.dtype} and shape {labels.shape}, expected class indices of shape "
             f"{scores_name}.shape[:-1] = {tuple(batch)}, or a floating distribution of shape {scores.shape}"
         )
+    if not isinstance(labels, Tracer):  # by NumPy: under jit, JAX would trace the comparisons of a known label
+        known = np.asarray(labels)
+        outside = known[(known < 0) | (known >= classes)]
+        if outside.size:
+            raise ValueError(f"labels holds {outside[0]}, expected class indices from 0 to {classes - 1}")
     if labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)  # an int8 can't be compared with 1000 classes
-    known = (labels >= 0) & (labels < classes)
-    if not isinstance(known, Tracer) and not known.all():
-        outside = np.asarray(labels)[~np.asarray(known)]
-        raise ValueError(f"labels holds {outside.flat[0]}, expected class indices from 0 to {classes - 1}")
-    labels, known = jnp.asarray(labels), jnp.asarray(known)
-    is_label = jax.lax.broadcasted_iota(labels.dtype, scores.shape, scores.ndim - 1) == labels[..., None]
-    return jnp.where(known[..., None], is_label.astype(dtype), jnp.nan)
+    labels = jnp.asarray(labels)
+    return jnp.where((labels >= 0) & (labels < classes), labels, classes)
+
+
+def are_indices(labels: Array) -> bool:
+    """Whether labels that `as_labels` has checked are class indices."""
+    return jnp.issubdtype(labels.dtype, jnp.integer)
+
+
+def as_distribution(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
+    """`as_labels`, with one-hot vectors for class indices: NaN for an index that no class has."""
+    y = as_labels(labels, scores, scores_name)
+    if not are_indices(y):
+        return y
+    classes = scores.shape[-1]
+    is_label = jax.lax.broadcasted_iota(y.dtype, scores.shape, scores.ndim - 1) == y[..., None]
+    return jnp.where(y[..., None] < classes, is_label.astype(widened(scores.dtype)), jnp.nan)
 
 
 def widened(dtype: Any) -> Any:

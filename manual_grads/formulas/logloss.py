@@ -7,13 +7,8 @@ from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, widen
-from manual_grads.formulas.sums import row_sum
+from manual_grads.formulas.sums import weighted_sum
 from manual_grads.rules import Sizes, derivative_of, value
-
-
-def expected_loss(y: Float[Array, "*batch classes"], log_g: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
-    r"""$-\sum_k y_k \ln g_k$, where a class without weight costs nothing even if its g is 0."""
-    return -row_sum(jnp.where(y == 0, 0, y * log_g))
 
 
 def probs_and_labels(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array]:
@@ -42,7 +37,7 @@ def logloss(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> Float[
     """
     probs = as_classes("probs", probs)
     y = as_distribution(labels, probs, "probs")
-    return expected_loss(y, jnp.log(widen(probs))).astype(probs.dtype)
+    return -weighted_sum(y, jnp.log(widen(probs))).astype(probs.dtype)
 
 
 @derivative_of(plain.logloss, by=jax.grad, equation="19.2", example=probs_and_labels)

@@ -6,54 +6,78 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.exponentials import scaled_exp
-from manual_grads.formulas.inputs import as_classes, as_shaped, widen
+from manual_grads.formulas.classes import entry, mean_class
+from manual_grads.formulas.exponentials import Exponential, once, scaled_exp, small_sum, with_exponential
+from manual_grads.formulas.inputs import as_classes, as_shaped, widen, widened
 from manual_grads.formulas.sums import row_sum
 from manual_grads.rules import Sizes, derivative_of, jvp, value, vjp
 
 
-def probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
+@with_exponential
+def probabilities(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
+) -> Float[Array, "*batch classes"]:
     """The softmax g of logits that are checked and widened already."""
-    scaled, unit = scaled_exp(s)
-    e = scaled / unit
+    e = exp(s, m)
     return e / row_sum(e)[..., None]
 
 
-def sums_of_exponentials(
-    s: Float[Array, "*batch classes"],
-) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
-    r"""$e_k = e^{s_k - \max s}$, their sum, and the sum of those that don't dominate it.
+def weighted_jacobian(
+    weight: Float[Array, "*batch"], s: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch classes classes"]:
+    r"""$w g_k (I(k=l) - g_l)$, in the dtype of computation, where $1 - g_k = \sum_{l \neq k} g_l$.
 
-    At most one class can hold more than half of the total: then that sum is small, and the digits that it has on its
-    own would be lost in a difference from the total.
+    Only for a dominant class does that subtraction cancel (it would be 0 for every saturated one); there the others
+    are summed instead. All is in units of 2⁴⁰ e^max s until the end: g itself may underflow where w g doesn't.
     """
-    scaled, unit = scaled_exp(s)
-    e = scaled / unit
-    total = row_sum(e)[..., None]
-    others = row_sum(jnp.where(e > total / 2, 0, scaled))[..., None] / unit  # unscaled, small terms would underflow
-    return e, total, others
+    e = scaled_exp(s, s.max(-1)) * 2.0**-60
+    total, others = row_sum(e)[..., None], sum_of_others(e)[..., None]
+    diagonal = jnp.eye(e.shape[-1], dtype=bool)
+    complement = jnp.where(e > total / 2, others, total - e)
+    factor = jnp.where(diagonal, complement[..., None, :], -e[..., None, :])  # I(k=l) - g_l
+    return (weight[..., None] * e / total)[..., :, None] * factor / total[..., None]
 
 
-def probabilities_and_complements(
-    s: Float[Array, "*batch classes"],
-) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch classes"]]:
-    r"""The softmax g and $1 - g_k = \sum_{l \neq k} g_l$, to the same relative accuracy.
+@with_exponential
+def jacobian_product(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], t: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch classes"]:
+    r"""$g \circ (t - \sum_l g_l t_l)$, in the dtype of computation.
 
-    Only for a dominant class does the subtraction cancel (it would be 0 for every saturated one); there the others are
-    summed instead.
+    J annihilates constants, so t may be shifted: where one class has nearly everything, by its own $t_i$, so that its
+    entry becomes a sum over the others instead of the difference of two nearly equal numbers.
     """
-    e, total, others = sums_of_exponentials(s)
-    return e / total, jnp.where(e > total / 2, others, total - e) / total
+    e = once(exp(s, m))
+    total = row_sum(e)
+    i = mean_class(e, total)
+    t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
+    scale = 1 / total
+    mean = row_sum(e * scale[..., None] * (t - t_i[..., None]))
+    scale, t_i, mean = once((scale, t_i, mean))  # or XLA would store g and t - t_i for their second use
+    return e * scale[..., None] * ((t - t_i[..., None]) - mean[..., None])
 
 
-def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
-    r"""$\ln g_k = (s_k - \max s) - \ln \sum_l e^{s_l - \max s}$, in the dtype of computation.
+@with_exponential
+def log_probabilities(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
+) -> Float[Array, "*batch classes"]:
+    r"""$\ln g_k = (s_k - m) - \ln \sum_l e^{s_l - m}$, in the dtype of computation; m is the largest logit.
 
     Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
     """
-    _, total, others = sums_of_exponentials(s)
-    log_sum = jnp.where(total < 2, jnp.log1p(others), jnp.log(total))
-    return (s - s.max(-1, keepdims=True)) - log_sum
+    e, largest = exp(s, m), exp(m, m)
+    total, others = row_sum(e), small_sum(sum_of_others, e, exp, s, m)
+    log_sum = jnp.where(total < 2 * largest, jnp.log1p(others / largest), jnp.log(total / largest))
+    return (s - m[..., None]) - log_sum[..., None]
+
+
+def sum_of_others(e: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    """The sum of those that don't dominate their row.
+
+    At most one class can hold more than half of the total: then this sum is small, and the digits that it has on its
+    own would be lost in a difference from the total.
+    """
+    return row_sum(jnp.where(e > (row_sum(e) / 2)[..., None], 0, e))
 
 
 def one_logits(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array]:
@@ -124,10 +148,8 @@ def softmax_jacobian(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array,
     From: Task 19.1, last line.
     """
     logits = as_classes("logits", logits)
-    g, complement = probabilities_and_complements(widen(logits))
-    diagonal = jnp.eye(g.shape[-1], dtype=bool)
-    factor = jnp.where(diagonal, complement[..., None, :], -g[..., None, :])  # I(k=l) - g_l
-    return (g[..., :, None] * factor).astype(logits.dtype)
+    one = jnp.ones(logits.shape[:-1], widened(logits.dtype))
+    return weighted_jacobian(one, widen(logits)).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax, by=jvp, equation="19.1", example=logits_and_direction)
@@ -176,16 +198,3 @@ def softmax_vjp(
     logits = as_classes("logits", logits)
     c = widen(as_shaped("cotangent", cotangent, logits.shape, "logits.shape"))
     return jacobian_product(widen(logits), c).astype(logits.dtype)
-
-
-def jacobian_product(
-    s: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]
-) -> Float[Array, "*batch classes"]:
-    r"""$g \circ (t - \sum_l g_l t_l)$, in the dtype of computation.
-
-    J annihilates constants, so t may be shifted: where one class dominates, by its own $t_k$, so that its entry becomes
-    a sum over the others instead of the difference of two nearly equal numbers.
-    """
-    g = probabilities(s)
-    t = t - jnp.where(g > 0.5, t, 0).sum(-1, keepdims=True)
-    return g * (t - row_sum(g * t)[..., None])

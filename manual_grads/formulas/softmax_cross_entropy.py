@@ -6,15 +6,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, as_shaped, widen
-from manual_grads.formulas.logloss import expected_loss
-from manual_grads.formulas.softmax import (
-    jacobian_product,
-    log_probabilities,
-    probabilities_and_complements,
-    softmax_jacobian,
-)
-from manual_grads.formulas.sums import row_sum
+from manual_grads.formulas.cross_entropy_forms import loss, loss_gradient, loss_jvp, loss_vjp, total_weight
+from manual_grads.formulas.inputs import Labels, as_classes, as_labels, as_shaped, widen
+from manual_grads.formulas.softmax import jacobian_product, weighted_jacobian
 from manual_grads.rules import Sizes, derivative_of, hvp, jvp, value, vjp
 
 
@@ -61,20 +55,7 @@ def softmax_cross_entropy(logits: Float[ArrayLike, "*batch classes"], labels: La
     From: Task 19.3, second line.
     """
     logits = as_classes("logits", logits)
-    y = as_distribution(labels, logits)
-    return expected_loss(y, log_probabilities(widen(logits))).astype(logits.dtype)
-
-
-def loss_gradient(
-    s: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"]
-) -> Float[Array, "*batch classes"]:
-    r"""$(\sum_k y_k) g_l - y_l = (\sum_{k \neq l} y_k) g_l - y_l (1 - g_l)$, in the dtype of computation.
-
-    The right-hand side is what is computed: for a one-hot y it has a single term, so that the label's entry is
-    $-\sum_{l \neq y} g_l$ and keeps its digits when g rounds to one.
-    """
-    g, complement = probabilities_and_complements(s)
-    return (row_sum(y)[..., None] - y) * g - y * complement
+    return loss(widen(logits), as_labels(labels, logits)).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jax.grad, equation="19.3", example=logits_and_labels)
@@ -96,8 +77,7 @@ def softmax_cross_entropy_grad(
     From: Task 19.3, last line.
     """
     logits = as_classes("logits", logits)
-    y = as_distribution(labels, logits)
-    return loss_gradient(widen(logits), y).astype(logits.dtype)
+    return loss_gradient(widen(logits), as_labels(labels, logits)).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jvp, equation="19.3", example=logits_labels_and_tangent)
@@ -120,9 +100,9 @@ def softmax_cross_entropy_jvp(
     From: Task 19.3, last line, times t.
     """
     logits = as_classes("logits", logits)
-    y = as_distribution(labels, logits)
+    y = as_labels(labels, logits)
     t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
-    return row_sum(loss_gradient(widen(logits), y) * t).astype(logits.dtype)
+    return loss_jvp(widen(logits), y, t).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=vjp, equation="19.3", example=logits_labels_and_cotangent)
@@ -145,9 +125,9 @@ def softmax_cross_entropy_vjp(
     From: Task 19.3, last line, times c.
     """
     logits = as_classes("logits", logits)
-    y = as_distribution(labels, logits)
+    y = as_labels(labels, logits)
     c = widen(as_shaped("cotangent", cotangent, logits.shape[:-1], "logits.shape[:-1]"))
-    return (c[..., None] * loss_gradient(widen(logits), y)).astype(logits.dtype)
+    return loss_vjp(widen(logits), y, c).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jax.hessian, equation="19.3", example=logits_and_labels)
@@ -169,8 +149,8 @@ def softmax_cross_entropy_hessian(
     From: Task 19.3, last line, differentiated by 19.1.
     """
     logits = as_classes("logits", logits)
-    weight = row_sum(as_distribution(labels, logits))
-    return (weight[..., None, None] * softmax_jacobian(widen(logits))).astype(logits.dtype)
+    weight = total_weight(as_labels(labels, logits), logits.shape[-1])
+    return weighted_jacobian(weight, widen(logits)).astype(logits.dtype)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=hvp, equation="19.3", example=logits_labels_and_tangent)
@@ -193,6 +173,6 @@ def softmax_cross_entropy_hvp(
     From: Task 19.3, last line, differentiated by 19.1, times t.
     """
     logits = as_classes("logits", logits)
-    weight = row_sum(as_distribution(labels, logits))[..., None]
+    weight = total_weight(as_labels(labels, logits), logits.shape[-1])[..., None]
     t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
     return (weight * jacobian_product(widen(logits), t)).astype(logits.dtype)

@@ -10,11 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import Labels, as_distribution, as_floats, as_shaped, as_vectors, widen
-from manual_grads.formulas.logloss import expected_loss
+from manual_grads.formulas.cross_entropy_forms import loss, loss_gradient, loss_vjp
+from manual_grads.formulas.inputs import Labels, as_floats, as_labels, as_shaped, as_vectors, widen
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
-from manual_grads.formulas.softmax import log_probabilities
-from manual_grads.formulas.softmax_cross_entropy import loss_gradient
 from manual_grads.rules import Sizes, derivative_of, link_jacobians, value, vjp
 
 # A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.
@@ -66,7 +64,7 @@ def two_layer_loss(
     """
     x, A, B = as_network(x, A, B)
     _, _, v = forward_pass(x, A, B)
-    return expected_loss(as_distribution(labels, v, "v"), log_probabilities(v)).astype(jnp.result_type(x, A, B))
+    return loss(v, as_labels(labels, v, "v")).astype(jnp.result_type(x, A, B))
 
 
 def as_network(x: Any, A: Any, B: Any) -> tuple[Array, Array, Array]:
@@ -134,7 +132,7 @@ def two_layer_grads(
     """
     x, A, B = as_network(x, A, B)
     w, h, v = forward_pass(x, A, B)
-    return backward_pass(x, A, B, w, h, loss_gradient(v, as_distribution(labels, v, "v")))
+    return backward_pass(x, A, B, w, h, loss_gradient(v, as_labels(labels, v, "v")))
 
 
 @derivative_of(
@@ -171,7 +169,7 @@ def two_layer_vjp(
     x, A, B = as_network(x, A, B)
     c = widen(as_shaped("cotangent", cotangent, x.shape[:-1], "x.shape[:-1]"))
     w, h, v = forward_pass(x, A, B)
-    return backward_pass(x, A, B, w, h, c[..., None] * loss_gradient(v, as_distribution(labels, v, "v")))
+    return backward_pass(x, A, B, w, h, loss_vjp(v, as_labels(labels, v, "v"), c))
 
 
 @derivative_of(plain.TWO_LAYER_LINKS, by=link_jacobians, equation="21", example=network)
@@ -208,7 +206,7 @@ def two_layer_jacobians(
     dtype, batch = jnp.result_type(x, A, B), x.shape[:-1]
     w, _, v = forward_pass(x, A, B)
     return (
-        loss_gradient(v, as_distribution(labels, v, "v")).astype(dtype),
+        loss_gradient(v, as_labels(labels, v, "v")).astype(dtype),
         jnp.broadcast_to(B.astype(dtype), (*batch, *B.shape)),
         sigmoid_jacobian(w).astype(dtype),
         jnp.broadcast_to(A.astype(dtype), (*batch, *A.shape)),

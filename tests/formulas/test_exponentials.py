@@ -1,13 +1,26 @@
-"""`scaled_exp`: against NumPy in a wider format, on jitted code of several sizes, and at its edges."""
+"""The exponentials: against NumPy in a wider format, on jitted code of several sizes, and at their edges."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.exponentials import scaled_exp
+from manual_grads.formulas.exponentials import scaled_exp, shifted_exp, with_exponential
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
+
+
+RTOL = 1e-6  # two results of the same function, compiled and not; those of the two functions differ by powers of two
+
+
+def of_rows(exp):
+    """The exponentials of whole rows, and that of each row's largest logit."""
+
+    def function(s):
+        m = s.max(-1)
+        return exp(s, m), exp(m, m)[..., None]
+
+    return function
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -19,11 +32,11 @@ def test_is_accurate_to_an_ulp_and_a_bit(scale, shape, dtype):
     if scale == 1e4:  # a maximum far from zero, and differences that matter
         s = (s + np.abs(random.normal(0, 30, shape))).astype(dtype)
     with jax.enable_x64(dtype == np.float64):
-        e, unit = (np.asarray(part) for part in jax.jit(scaled_exp)(s))
+        e, largest = (np.asarray(part) for part in jax.jit(of_rows(scaled_exp))(s))
     wide = s.astype(WIDER[dtype])
     difference = wide - wide.max(-1, keepdims=True)
     lost = (wide - (difference - (difference - wide))) - (wide.max(-1, keepdims=True) + (difference - wide))
-    want = np.exp(difference) * (1 + lost) * unit
+    want = np.exp(difference) * (1 + lost) * largest
     normal = want > np.finfo(dtype).tiny
     # Half an ULP of the final addition, and as much again of those inside it. (1.14 is the worst of 8 million seen.)
     assert np.max(np.abs(e - want)[normal] / np.spacing(want.astype(dtype))[normal]) < 1.2
@@ -38,14 +51,50 @@ def test_edges(call, dtype):
         [[0, -np.inf, -largest], [largest, -largest, 0], [-np.inf] * 3, [np.inf, 0, 0], [np.nan, 0, 0]], dtype
     )
     with jax.enable_x64(dtype == np.float64):
-        e, unit = (np.asarray(part) for part in call(scaled_exp)(jnp.asarray(rows)))
-    np.testing.assert_array_equal(e[:2] / unit, [[1, 0, 0], [1, 0, 0]])
+        e, largest = (np.asarray(part) for part in call(of_rows(scaled_exp))(jnp.asarray(rows)))
+    np.testing.assert_array_equal(e[:2] / largest[:2], [[1, 0, 0], [1, 0, 0]])
     for row in e[2:]:
         assert np.isnan(row.sum())
 
 
 def test_equal_differences_give_equal_bits():
     s = jnp.array([0.25, 1.5, -3.75])
-    e, _ = scaled_exp(s)
+    e, _ = of_rows(scaled_exp)(s)
     for offset in (1.0, -7.0, 2.0**15):
-        np.testing.assert_array_equal(scaled_exp(s + offset)[0], e)
+        np.testing.assert_array_equal(of_rows(scaled_exp)(s + offset)[0], e)
+
+
+@pytest.mark.parametrize("shape", [(2,), (100,), (8, 100), (1000, 1000)], ids=str)
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 10.0])
+@pytest.mark.parametrize("offset", [0.0, -0.4, -100.3, -1e6])
+def test_shifted_is_accurate_below_64(offset, scale, shape):
+    random = np.random.default_rng(0)
+    s = np.minimum(random.normal(0, scale, shape) + offset, 63.99).astype(np.float32)
+    e, largest = (np.asarray(part, np.float64) for part in jax.jit(of_rows(shifted_exp))(s))
+    shift = np.floor(np.minimum(s.max(-1, keepdims=True), 0)).astype(np.float64)
+    want = np.exp(s - shift)
+    normal = want > np.finfo(np.float32).tiny
+    # XLA's exp is good to 1.01 ULP, and 2⁻²⁵ of the argument, where the shift is −1, are half an ULP more.
+    assert np.max(np.abs(e - want)[normal] / np.spacing(want.astype(np.float32))[normal]) < 1.6
+    np.testing.assert_array_equal(largest, e.max(-1, keepdims=True))  # the same bits, or a quotient wouldn't be one
+
+
+@pytest.mark.parametrize(("largest", "used"), [(63.9, shifted_exp), (64.0, scaled_exp), (np.inf, scaled_exp)])
+@pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
+def test_one_row_that_needs_it_scales_them_all(call, used, largest):
+    s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (64, 64)), jnp.float32).at[1, 2].set(largest)
+    chosen = with_exponential(lambda exp, s, m: exp(s, m))
+    np.testing.assert_allclose(call(chosen)(s), used(s, s.max(-1)), rtol=RTOL)
+
+
+def test_each_vmapped_example_has_a_choice_of_its_own():
+    s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (2, 64, 64)), jnp.float32).at[1, 2, 3].set(64)
+    e = jax.vmap(with_exponential(lambda exp, s, m: exp(s, m)))(s)
+    np.testing.assert_allclose(e[0], shifted_exp(s[0], s[0].max(-1)), rtol=RTOL)
+    np.testing.assert_allclose(e[1], scaled_exp(s[1], s[1].max(-1)), rtol=RTOL)
+
+
+def test_few_numbers_are_scaled():
+    s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (8, 10)), jnp.float32)
+    chosen = with_exponential(lambda exp, s, m: exp(s, m))
+    np.testing.assert_allclose(jax.jit(chosen)(s), scaled_exp(s, s.max(-1)), rtol=RTOL)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
+from manual_grads.accuracy.peers import PEERS
 from manual_grads.checking.claims import DTYPES
 from manual_grads.derivations import task18, task19_1, task19_2, task19_3, task21
 from manual_grads.formulas import plain
-from tests.peers import PEERS
 
 LN2, LN3 = np.log(2), np.log(3)
 

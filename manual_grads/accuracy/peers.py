@@ -1,24 +1,31 @@
-"""The same forward functions by other authors: `jax.nn` and optax."""
+"""The same forward functions by other authors, `jax.nn` and optax: what most people differentiate."""
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from manual_grads.formulas import plain
+from manual_grads.formulas.inputs import Labels
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits: Array, labels: Labels) -> Array:
+    r"""$-\sum_k y_k \ln g_k$, by optax."""
+    labels = jnp.asarray(labels)
     if jnp.issubdtype(labels.dtype, jnp.integer):
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return optax.softmax_cross_entropy(logits, labels)
 
 
-def logloss(probs, labels):
+def logloss(probs: Array, labels: Labels) -> Array:
+    r"""$-\sum_k y_k \ln g_k$, which neither has: with the labels of `jax.nn.one_hot`."""
+    labels = jnp.asarray(labels)
     y = labels if jnp.issubdtype(labels.dtype, jnp.floating) else jax.nn.one_hot(labels, probs.shape[-1])
     return -(y * jnp.log(probs)).sum(-1)
 
 
-def two_layer(x, A, B, labels):
+def two_layer(x: Array, A: Array, B: Array, labels: Labels) -> Array:
+    r"""$L(g(B\,\sigma(Ax)))$, by `jax.nn` and optax."""
     return cross_entropy(jax.nn.sigmoid(x @ A.T) @ B.T, labels)
 
 

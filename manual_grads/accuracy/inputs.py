@@ -1,0 +1,185 @@
+"""Inputs that are hard in some way: the families that every rule is measured on, by the names of its arguments."""
+
+import math
+from collections.abc import Iterator
+from inspect import signature
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.random import Generator
+
+from manual_grads.rules import Rule, Sizes
+
+SPREADS = (1e-6, 1e-2, 1.0, 10.0, 40.0, 80.0, 300.0, 1e4, 2e38)
+MARGINS = (0.5, 10.0, 16.7, 20.0, 40.0, 60.0, 80.0, 87.3, 88.0, 100.0)  # from 16.7, g − 1 is 0 in float32
+LABELS = ("index", "distribution")
+NETWORK = (3, 4, 3)  # inputs, hidden units, classes
+LARGE_NETWORK = (60, 40, 10)
+
+Named = Iterator[tuple[str, np.ndarray]]
+
+
+class Cases(NamedTuple):
+    """Examples of one shape: the family of each, and the arguments, with one leading axis, in the dtype."""
+
+    families: list[str]
+    args: tuple[np.ndarray, ...]
+
+    def exact(self, i: int) -> tuple[Any, ...]:
+        """The arguments of one example, floats in float64, which holds every format exactly."""
+        return tuple(a[i].astype(np.float64) if jnp.issubdtype(a.dtype, jnp.floating) else a[i] for a in self.args)
+
+
+def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed: int = 0) -> Cases:
+    """The families for a rule's arguments, rounded to the dtype; `classes` is their size, `labels` one of `LABELS`."""
+    names = list(signature(rule.manual).parameters)
+    axes = dict(zip(names, (arg.ndim for arg in rule.example(jax.random.key(0), jnp.float32, Sizes())), strict=True))
+    random = np.random.default_rng((seed, classes))
+    if "A" in names:
+        sizes = NETWORK if classes <= 10 else LARGE_NETWORK
+        families, *columns = zip(*networks(random, *sizes), strict=True)
+        scores = np.zeros((len(families), sizes[-1]))
+        scores[:, 0] = 1  # the label that some of them saturate
+    else:
+        base = {
+            "z": vectors if axes.get("z") else numbers,
+            "logits": many_logits if classes > 1000 else logits,
+            "probs": probabilities,
+        }[names[0]]
+        families, rows = zip(*base(random, dtype, classes), strict=True)
+        columns, scores = [rows], np.asarray(rows)
+    drawn = [np.asarray(column, np.float64).astype(dtype) for column in columns]
+    for name in names[len(columns) :]:
+        if name == "labels":
+            drawn.append(draw_labels(random, scores, labels, dtype))
+        else:
+            shape = scores.shape[: 1 + axes[name]]
+            drawn.append((directions(random, shape) if axes[name] else cotangents(random, *shape)).astype(dtype))
+    return Cases(list(families), tuple(drawn))
+
+
+def logits(random: Generator, dtype: Any, classes: int) -> Named:
+    """Rows of logits."""
+    limit = float(jnp.finfo(dtype).max) / 4
+    for spread in SPREADS:
+        row = random.uniform(-1, 1, classes) * min(spread, limit)
+        yield f"spread {spread:g}", row
+        yield f"spread {spread:g} below 0", row - abs(row).max()
+        yield f"spread {spread:g}, sorted", np.sort(row) + 7.3
+    for margin in MARGINS:
+        for offset in (0.0, -margin, 1.7):
+            row = np.full(classes, offset) + random.uniform(0, 1e-3, classes)
+            row[-1] = offset + margin
+            yield f"margin {margin:g} over {offset:g}", row
+        row = -np.exp(random.uniform(-7, math.log(margin), classes))
+        row[0] = 0
+        yield f"up to {margin:g} below", row
+    near_overflow = math.log(float(jnp.finfo(dtype).max)) + random.uniform(-1, 1, classes)
+    yield "e^s near overflow", near_overflow
+    yield (
+        "g near underflow",
+        np.where(np.arange(classes), math.log(float(jnp.finfo(dtype).tiny)), 0) + random.uniform(-1, 1, classes),
+    )
+    yield "largest differences", random.choice([-2.0, 0.0, 1.0, 2.0], classes) * limit
+    yield "ties at the top", np.where(np.arange(classes) % 3, 5.0, -random.uniform(0, 9))
+    yield "equal", np.zeros(classes)
+    yield "signed zeros", np.where(np.arange(classes) % 2, -0.0, 0.0)
+    yield "half an ULP each", np.where(np.arange(classes) == classes // 2, 0.0, math.log(2.0**-24))
+
+
+def many_logits(random: Generator, dtype: Any, classes: int) -> Named:
+    """Two rows of very many logits: the true values of more would take minutes."""
+    del dtype
+    row = random.normal(0, 3, classes)
+    row[17] = row.max() + 12
+    yield "dominant, but not by far", row
+    yield "half an ULP each", np.where(np.arange(classes) == classes // 2, 0.0, math.log(2.0**-24))
+
+
+def numbers(random: Generator, dtype: Any, classes: int) -> Named:
+    """Numbers z, of all sizes up to where σ underflows, and beyond."""
+    del classes
+    info = jnp.finfo(dtype)
+    edge = -math.log(float(info.smallest_normal))
+    tiny, largest = float(info.smallest_normal), float(info.max)
+    sizes = {
+        "even": np.linspace(0, edge, 1500),
+        "of all sizes": np.exp(random.uniform(-20, math.log(edge), 1500)),
+        "edge of underflow": np.linspace(edge - 1, edge + 1, 100),
+        "smallest and largest": np.array([0.0, tiny, largest / 2, largest]),
+    }
+    for name, size in sizes.items():
+        for z in (*size, *-size):
+            yield name, z
+
+
+def vectors(random: Generator, dtype: Any, classes: int) -> Named:
+    """The same numbers, as vectors."""
+    named = list(numbers(random, dtype, classes))
+    n = min(classes, 4)
+    for i in range(0, len(named) - n, 7 * n):  # one in seven is enough: it is the same function
+        yield named[i][0], np.array([z for _, z in named[i : i + n]])
+
+
+def probabilities(random: Generator, dtype: Any, classes: int) -> Named:
+    """Rows of probabilities; nothing here needs them to sum to one."""
+    info = jnp.finfo(dtype)
+    eps, tiny = float(info.eps), float(info.smallest_normal)
+    for _ in range(40):
+        yield "down to e^-9", np.exp(-random.uniform(0, 9, classes))
+        yield "near one", 1 - np.minimum(0.5, eps / 2 * np.floor(np.exp(random.uniform(0, 6, classes))))
+        yield "of all sizes", np.exp(random.uniform(math.log(tiny), 0, classes))
+    yield "smallest", np.full(classes, tiny)
+    yield "one", np.ones(classes)
+
+
+def networks(random: Generator, inputs: int, hidden: int, classes: int) -> Iterator[tuple[Any, ...]]:
+    """Networks: family, x, A and B."""
+    for scale in (0.01, 0.3, 1.0, 1.0, 1.0, 3.0):
+        x, A, B = (random.normal(0, scale, shape) for shape in ((inputs,), (hidden, inputs), (classes, hidden)))
+        yield f"scale {scale:g}", x, A / math.sqrt(inputs), B
+    for w in (8.0, 17.0, 20.0, 30.0):
+        x, B = random.uniform(0.5, 1, inputs), random.normal(size=(classes, hidden))
+        signs = np.where(np.arange(hidden) % 2, -1, 1)
+        A = np.outer(signs * w + random.normal(0, 0.1, hidden), x / (x @ x))
+        yield f"hidden at ±{w:g}", x, A, B
+        for margin in (20.0, 40.0):
+            favour = np.where(np.arange(classes) == 0, margin, 0)[:, None] / (hidden / 2)
+            yield f"hidden ±{w:g}, margin {margin:g}", x, A, B / hidden + favour
+    for margin in (10.0, 17.0, 20.0, 30.0, 60.0):
+        x, A, B = (random.normal(size=shape) for shape in ((inputs,), (hidden, inputs), (classes, hidden)))
+        h = 1 / (1 + np.exp(-A @ x))
+        B[0] += (margin + (B[1:] @ h).max() - B[0] @ h) * h / (h @ h)
+        yield f"margin {margin:g}", x, A, B
+
+
+def draw_labels(random: Generator, scores: np.ndarray, kind: str, dtype: Any) -> np.ndarray:
+    """Labels, of which every second is the class of the largest score: that is where `g − y` cancels."""
+    n, classes = scores.shape
+    index = random.integers(classes, size=n)
+    index[::2] = scores[::2].argmax(-1)
+    if kind == "index":
+        return index.astype(np.int32)
+    y = (np.arange(classes) == index[:, None]).astype(float)
+    y[1::4] = random.uniform(0.1, 1, y[1::4].shape)  # sums to more than one
+    y[2::4] = 0.9 * y[2::4] + 0.1 / classes  # smoothed
+    y[5::8] = np.where(random.uniform(size=y[5::8].shape) < 0.5, 0, y[5::8])
+    return y.astype(dtype)
+
+
+def directions(random: Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Tangents of logits, or cotangents of probabilities: normal, with a large offset, constant, and one-hot."""
+    t = random.normal(0, 2, shape)
+    t[1::4] += 1000
+    t[2::8] = random.normal(size=t[2::8, :1].shape)
+    t[3::8] = np.arange(shape[1]) == random.integers(shape[1], size=(len(t[3::8]), 1))
+    return t
+
+
+def cotangents(random: Generator, n: int) -> np.ndarray:
+    """Cotangents of losses: normal, and as small and large as a mean or a loss scale makes them."""
+    c = random.normal(0, 2, n)
+    c[1::4], c[2::4] = 1 / 1024, 1024
+    return c

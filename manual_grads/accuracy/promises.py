@@ -1,0 +1,116 @@
+"""What every rule promises: its true value, the magnitude that its error is relative to, and the bound."""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from manual_grads.accuracy import network, truths
+from manual_grads.accuracy.ulp import Truth, certified
+from manual_grads.rules import Rule
+
+# A sum has an error of u times the sum of absolute values for each addition that a term takes part in (Higham,
+# "Accuracy and Stability of Numerical Algorithms", section 4.2), and each term has some 32 roundings of its own: two
+# softmaxes of 6 ULP, which is 12 u, and a few products. Half of both is the bound in ULP, as u is at most half an ULP.
+ROUNDINGS = 32
+
+
+def pairwise(s: Any, *others: Any) -> int:
+    """2 log₂ K: `row_sum` adds halves to halves, or lets XLA add in blocks; never one term after the other."""
+    del others
+    return 2 * s.shape[-1].bit_length()
+
+
+class Promise(NamedTuple):
+    """The accuracy promised for a rule, in float32 and float64."""
+
+    value: Callable[..., Any]  # of one example's arguments, as balls
+    ulp: float | None = None  # the largest error, in ULP of |value|; None: what `magnitude` says
+    magnitude: Callable[..., Any] | None = None  # with the `floor` before the arguments; if None, |value| always
+    additions: Callable[..., int] = pairwise  # that a term takes part in, on the longest way to an entry
+
+
+def additions_of_network(x: Any, A: Any, B: Any, *labels: Any) -> int:
+    """The terms of Ax, of Bσ and of Aᵀδ, of Σe^v and of Bᵀ(g − y): matrix products add in any order."""
+    del labels
+    (hidden, inputs), classes = A.shape, B.shape[0]
+    return inputs + 2 * hidden + 2 * classes
+
+
+# With labels, `ulp` is for a class index or a one-hot distribution, `magnitude` for any other.
+PROMISES: dict[str, Promise] = {
+    "sigmoid": Promise(truths.sigmoid, 3),
+    "sigmoid_grad": Promise(truths.sigmoid_grad, 3),
+    "sigmoid_jacobian": Promise(truths.sigmoid_jacobian, 3),
+    "softmax": Promise(truths.softmax, 6),
+    "log_softmax": Promise(truths.log_softmax, 6),
+    "softmax_jacobian": Promise(truths.softmax_jacobian, 12),
+    "softmax_jvp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
+    "softmax_vjp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
+    "logloss": Promise(truths.logloss, 6, truths.logloss_magnitude),
+    "logloss_grad": Promise(truths.logloss_grad, 6),
+    "softmax_cross_entropy": Promise(truths.cross_entropy, 6, truths.cross_entropy_magnitude),
+    "softmax_cross_entropy_grad": Promise(truths.cross_entropy_grad, 6, truths.cross_entropy_grad_magnitude),
+    "softmax_cross_entropy_jvp": Promise(truths.cross_entropy_jvp, None, truths.cross_entropy_jvp_magnitude),
+    "softmax_cross_entropy_vjp": Promise(truths.cross_entropy_vjp, None, truths.cross_entropy_vjp_magnitude),
+    "softmax_cross_entropy_hessian": Promise(truths.cross_entropy_hessian, 12),
+    "softmax_cross_entropy_hvp": Promise(truths.cross_entropy_hvp, None, truths.cross_entropy_hvp_magnitude),
+    "two_layer_loss": Promise(network.loss, None, network.loss_magnitude, additions_of_network),
+    "two_layer_grads": Promise(network.grads, None, network.grads_magnitude, additions_of_network),
+    "two_layer_vjp": Promise(network.vjp, None, network.vjp_magnitude, additions_of_network),
+    "two_layer_jacobians": Promise(network.jacobians, None, network.jacobians_magnitude, additions_of_network),
+}
+
+
+def is_sharp(rule: Rule, args: tuple[Any, ...]) -> bool:
+    """Whether the bound is in ULP of the value, for these arguments."""
+    promise = PROMISES[rule.name]
+    if promise.ulp is None or promise.magnitude is None:
+        return promise.ulp is not None
+    return truths.is_one_hot(args[list(signature(rule.manual).parameters).index("labels")])
+
+
+def bound(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
+    """The largest error promised for one example, in ULP (of `dtype`) of the magnitude.
+
+    float16 and bfloat16 are rounded once, by half an ULP, from float32; an ULP of float32 is 2⁻¹³ or 2⁻¹⁶ of theirs.
+    """
+    promise = PROMISES[rule.name]
+    wide = jnp.promote_types(dtype, jnp.float32)
+    ulp = promise.ulp if is_sharp(rule, args) else (promise.additions(*args) + ROUNDINGS) / 2
+    assert ulp is not None
+    if wide == jnp.dtype(dtype):
+        return ulp
+    return 0.5 + max(0.01, ulp * float(jnp.finfo(wide).eps / jnp.finfo(dtype).eps))
+
+
+def truth(rule: Rule, args: tuple[Any, ...], dtype: Any) -> list[Truth]:
+    """The true value of each output for one example, whose arguments hold floats of `dtype` exactly, in float64."""
+    sharp, floor = is_sharp(rule, args), floor_of(dtype)
+
+    def pairs() -> list[tuple[Any, Any]]:
+        found = values_and_magnitudes(rule, args, floor)
+        return [(value, abs(value)) for value, _ in found] if sharp else found
+
+    return certified(pairs, dtype)
+
+
+def values_and_magnitudes(rule: Rule, args: tuple[Any, ...], floor: float) -> list[tuple[Any, Any]]:
+    """Each output's true value and its magnitude, as balls."""
+    promise = PROMISES[rule.name]
+    values = as_tuple(promise.value(*args))
+    if promise.magnitude is None:
+        return [(value, abs(value)) for value in values]
+    return list(zip(values, as_tuple(promise.magnitude(floor, *args)), strict=True))
+
+
+def floor_of(dtype: Any) -> float:
+    """One smallest normal number of the dtype of computation, in units of its u: what may underflow unnoticed."""
+    computing = jnp.finfo(jnp.promote_types(dtype, jnp.float32))
+    return float(computing.smallest_normal) / (float(computing.eps) / 2)
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """A function's outputs, of which most have one."""
+    return value if isinstance(value, tuple) else (value,)

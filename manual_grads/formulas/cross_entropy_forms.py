@@ -1,0 +1,128 @@
+r"""The forms in which Task 19.3 is computed: one for class indices, one for distributions, so that nothing cancels.
+
+Everything is in the dtype of computation, of arguments that are checked already.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from manual_grads.formulas.classes import entry, mean_class, with_entry
+from manual_grads.formulas.exponentials import Exponential, small_sum, with_exponential
+from manual_grads.formulas.inputs import are_indices
+from manual_grads.formulas.sums import row_sum, weighted_sum
+
+
+def loss(s: Float[Array, "*batch classes"], labels: Array) -> Float[Array, "*batch"]:
+    """R, in the dtype of computation, for labels that are checked already."""
+    return index_loss(s, labels) if are_indices(labels) else distribution_loss(s, labels)
+
+
+def loss_vjp(
+    s: Float[Array, "*batch classes"], labels: Array, c: Float[Array, "*batch"]
+) -> Float[Array, "*batch classes"]:
+    """Each example's ∂R/∂s, times its c, likewise."""
+    return index_vjp(s, labels, c) if are_indices(labels) else distribution_vjp(s, labels, c)
+
+
+def loss_gradient(s: Float[Array, "*batch classes"], labels: Array) -> Float[Array, "*batch classes"]:
+    """∂R/∂s, likewise."""
+    return loss_vjp(s, labels, jnp.ones(s.shape[:-1], s.dtype))
+
+
+def loss_jvp(
+    s: Float[Array, "*batch classes"], labels: Array, t: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch"]:
+    """The sum of ∂R/∂s_l t_l, likewise."""
+    return index_jvp(s, labels, t) if are_indices(labels) else row_sum(loss_gradient(s, labels) * t)
+
+
+def total_weight(labels: Array, classes: int) -> Float[Array, "*batch"]:
+    r"""$\sum_k y_k$: 1 for a class index, and NaN for one that no class has."""
+    return jnp.where(labels < classes, 1.0, jnp.nan) if are_indices(labels) else row_sum(labels)
+
+
+@with_exponential
+def index_loss(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    r"""$(m - s_i) + \ln \sum_l e^{s_l - m}$, m being the largest logit."""
+    return (m - entry(s, i)) + log_sum(exp, s, m, i)
+
+
+@with_exponential
+def distribution_loss(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], y: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch"]:
+    r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$; a class without weight costs nothing."""
+    weight = row_sum(y)
+    return weighted_sum(y, m[..., None] - s) + weight * log_sum(exp, s, m, mean_class(y, weight))
+
+
+def log_sum(
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    r"""$\ln \sum_l e^{s_l - m} = \ln(1 + \sum_{l \neq i} e^{s_l - m})$ if $s_i$ is the largest logit, m.
+
+    If it isn't, $1 - e^{s_i - m}$ is taken off that sum; then the logarithm is that of nearly 2, or $m - s_i$, to which
+    it is added, is the larger.
+    """
+    _, others = without(i, exp, s, m)
+    largest = exp(m, m)
+    return jnp.log1p((others - (largest - exp(entry(s, i), m))) / largest)
+
+
+def without(
+    i: Int[Array, "*batch"], exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
+) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"]]:
+    """The exponentials with a 0 for class i, and their sum."""
+    e = exp(s, m)
+    return with_entry(e, i, 0), small_sum(lambda e: row_sum(with_entry(e, i, 0)), e, exp, s, m)
+
+
+@with_exponential
+def index_vjp(
+    exp: Exponential,
+    s: Float[Array, "*batch classes"],
+    m: Float[Array, "*batch"],
+    i: Int[Array, "*batch"],
+    c: Float[Array, "*batch"],
+) -> Float[Array, "*batch classes"]:
+    r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$, which keeps its digits when $g_i$ rounds to one."""
+    e, others = without(i, exp, s, m)
+    total = others + exp(entry(s, i), m)
+    return with_entry(e, i, -others) / total[..., None] * c[..., None]
+
+
+@with_exponential
+def distribution_vjp(
+    exp: Exponential,
+    s: Float[Array, "*batch classes"],
+    m: Float[Array, "*batch"],
+    y: Float[Array, "*batch classes"],
+    c: Float[Array, "*batch"],
+) -> Float[Array, "*batch classes"]:
+    r"""$c ((\sum_k y_k) g_l - y_l)$, and for one class $c ((\sum_{k \neq i} y_k) g_i - y_i \sum_{l \neq i} g_l)$.
+
+    The two are equal, but the second keeps the label's digits if y is one-hot: then i is the label, and it is a
+    single product.
+    """
+    weight = row_sum(y)
+    i = mean_class(y, weight)
+    e, others = without(i, exp, s, m)
+    e_i, y_i = exp(entry(s, i), m), entry(y, i)
+    scale = 1 / (others + e_i)
+    at_i = (weight - y_i) * (e_i * scale) - y_i * (others * scale)
+    return with_entry(weight[..., None] * (e * scale[..., None]) - y, i, at_i) * c[..., None]
+
+
+@with_exponential
+def index_jvp(
+    exp: Exponential,
+    s: Float[Array, "*batch classes"],
+    m: Float[Array, "*batch"],
+    i: Int[Array, "*batch"],
+    t: Float[Array, "*batch classes"],
+) -> Float[Array, "*batch"]:
+    r"""$\sum_{l \neq i} g_l (t_l - t_i)$: the label's entry of the gradient is minus the sum of the others."""
+    e = exp(s, m)
+    return row_sum(e * (1 / row_sum(e))[..., None] * (t - entry(t, i)[..., None]))

@@ -1,0 +1,149 @@
+"""The truths: of every rule, equal to the power series of its forward function, and no larger than their magnitude."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.accuracy import inputs, network, promises, truths
+from manual_grads.accuracy.promises import PROMISES, bound, values_and_magnitudes
+from manual_grads.derivations import balls, task18, task19_3, task21
+from manual_grads.derivations.balls import as_balls
+from manual_grads.derivations.numbers import as_objects, derivative, vector
+from manual_grads.rules import RULES
+from tests.registry import RULES_AND_LABELS
+
+RANDOM = np.random.default_rng(0)
+S, T, C = RANDOM.normal(0, 2, 4), RANDOM.normal(0, 2, 4), np.array(1.7)
+LABEL, SOFT = np.int32(2), np.array([0.2, 0.0, 1.5, -0.3])
+X, A, B = RANDOM.normal(size=3), RANDOM.normal(size=(2, 3)), RANDOM.normal(size=(4, 2))
+
+
+def by_series(f, at):
+    """The derivative by power series, which knows no rule of differentiation."""
+    return derivative(f, as_balls(at))
+
+
+def sigmoid(z):
+    return vector([task18.sigma(z_k) for z_k in z])
+
+
+def weighted(y):
+    """A line for a label as one for a distribution: the sum over the labels, weighted."""
+    return list(enumerate(as_balls(y))) if np.ndim(y) else [(int(y), 1)]
+
+
+def cross_entropy(y):
+    return lambda s: sum(weight * task19_3.R(s, k) for k, weight in weighted(y))
+
+
+def gradient(y):
+    return lambda s: sum(weight * task21.g_minus_y(s, k) for k, weight in weighted(y))
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    with balls.precision(200):
+        yield
+
+
+def two_layer(x, a, b):
+    return task21.R(x, a, b, int(LABEL))
+
+
+def test_every_rule_has_a_promise_and_no_promise_lacks_a_rule():
+    assert set(PROMISES) == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "want"),
+    [
+        ("sigmoid_grad", (C,), lambda: by_series(task18.sigma, C)),
+        ("sigmoid_jacobian", (S,), lambda: by_series(sigmoid, S)),
+        ("softmax_jacobian", (S,), lambda: by_series(task21.g, S)),
+        ("softmax_jvp", (S, T), lambda: by_series(task21.g, S) @ as_balls(T)),
+        ("softmax_vjp", (S, T), lambda: as_balls(T) @ by_series(task21.g, S)),
+        ("logloss_grad", (abs(S), LABEL), lambda: by_series(lambda g: -balls.log(g[2]), abs(S))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_derivative_of_the_truth_is_the_truth_of_the_derivative(name, args, want):
+    assert balls.overlap(PROMISES[name].value(*args), want())
+
+
+@pytest.mark.parametrize("y", [LABEL, SOFT], ids=["index", "distribution"])
+def test_derivatives_of_cross_entropy(y):
+    slope, hessian = by_series(cross_entropy(y), S), by_series(gradient(y), S)
+    assert balls.overlap(truths.cross_entropy_grad(S, y), slope)
+    assert balls.overlap(truths.cross_entropy_jvp(S, y, T), slope @ as_balls(T))
+    assert balls.overlap(truths.cross_entropy_vjp(S, y, C), as_balls(C) * slope)
+    assert balls.overlap(truths.cross_entropy_hessian(S, y), hessian)
+    assert balls.overlap(truths.cross_entropy_hvp(S, y, T), hessian @ as_balls(T))
+
+
+def test_derivatives_of_the_network_are_those_of_the_document():
+    x, a, b = as_balls(X), as_balls(A), as_balls(B)
+    dx, dA, dB = network.grads(X, A, B, LABEL)
+    assert balls.overlap(dx, derivative(lambda x: two_layer(x, a, b), x))
+    assert balls.overlap(dA, derivative(lambda a: two_layer(x, a, b), a))
+    assert balls.overlap(dB, derivative(lambda b: two_layer(x, a, b), b))
+    assert balls.overlap(network.loss(X, A, B, LABEL), two_layer(x, a, b))
+    assert all(map(balls.overlap, network.vjp(X, A, B, LABEL, C), [as_balls(C) * d for d in (dx, dA, dB)]))
+
+
+@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
+def test_no_value_is_larger_than_its_magnitude(rule, soft_labels):
+    cases = inputs.cases(rule, jnp.dtype("float32"), 3, "distribution" if soft_labels else "index")
+    for i in range(0, len(cases.families), 5 if len(cases.families) < 1000 else 200):
+        with balls.precision(1000):
+            for value, magnitude in values_and_magnitudes(rule, cases.exact(i), floor=0.0):
+                pairs = zip(as_objects(value).flat, as_objects(magnitude).flat, strict=True)
+                assert not any(abs(balls.arb(v)) > m for v, m in pairs)  # for certain
+
+
+def test_a_magnitude_is_what_a_perturbation_comes_to():
+    """Every entry of x, A and B wrong by u: to first order, no gradient is wrong by more than u times its magnitude."""
+    u = 2.0**-60
+    perturbed = [as_balls(p) * (1 + u * as_balls(RANDOM.choice([-1.0, 1.0], p.shape))) for p in (X, A, B)]
+    exact = network.grads(X, A, B, LABEL)
+    moved = [derivative(f, p) for f, p in gradients_of(*perturbed)]
+    for got, want, magnitude in zip(moved, exact, network.grads_magnitude(0.0, X, A, B, LABEL), strict=True):
+        ratios = [
+            float((abs(g - w) / (u * m)).mid()) for g, w, m in zip(got.flat, want.flat, magnitude.flat, strict=True)
+        ]
+        assert 0 < max(ratios) <= 3  # one for each of x, A and B
+
+
+def gradients_of(x, a, b):
+    return (
+        (lambda x: two_layer(x, a, b), x),
+        (lambda a: two_layer(x, a, b), a),
+        (lambda b: two_layer(x, a, b), b),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "dtype", "want"),
+    [
+        ("sigmoid_grad", (C,), "float32", 3),
+        ("softmax", (S,), "float64", 6),
+        ("softmax_jacobian", (S,), "float16", 0.51),
+        ("softmax_cross_entropy_grad", (S, LABEL), "float32", 6),
+        ("softmax_cross_entropy_grad", (S, np.eye(4)[1]), "float32", 6),
+        ("softmax_cross_entropy_grad", (S, SOFT), "float32", 19),
+        ("softmax_cross_entropy_grad", (S, 2 * np.eye(4)[1]), "float32", 19),
+        ("softmax_jvp", (S, T), "float32", 19),
+        ("softmax_jvp", (S, T), "bfloat16", 0.51),
+        ("two_layer_grads", (X, A, B, LABEL), "float64", (3 + 2 * 2 + 2 * 4 + 32) / 2),
+    ],
+    ids=str,
+)
+def test_bounds(name, args, dtype, want):
+    assert bound(RULES[name], args, jnp.dtype(dtype)) == want
+
+
+def test_one_hot_labels_are_recognised():
+    assert truths.is_one_hot(np.int32(1))
+    assert truths.is_one_hot(np.array([0.0, 1.0]))
+    assert not truths.is_one_hot(np.array([0.0, 0.5]))
+    assert not truths.is_one_hot(np.array([1.0, 1.0]))
+    assert promises.is_sharp(RULES["softmax"], (S,))
