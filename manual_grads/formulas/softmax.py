@@ -28,14 +28,15 @@ def weighted_jacobian(
     r"""$w g_k (I(k=l) - g_l)$, in the dtype of computation, where $1 - g_k = \sum_{l \neq k} g_l$.
 
     Only for a dominant class does that subtraction cancel (it would be 0 for every saturated one); there the others
-    are summed instead. All is in units of 2⁴⁰ e^max s until the end: g itself may underflow where w g doesn't.
+    are summed instead. The products are scaled last, by $w / (\sum_l e_l)^2$: symmetric to the last bit, and not
+    underflown where $w g_k g_l$ isn't.
     """
-    e = scaled_exp(s, s.max(-1)) * 2.0**-60
+    e = scaled_exp(s, s.max(-1)) * 2.0 ** -(jnp.finfo(s.dtype).maxexp * 15 // 32)  # of which squares don't overflow
     total, others = row_sum(e)[..., None], sum_of_others(e)[..., None]
     diagonal = jnp.eye(e.shape[-1], dtype=bool)
     complement = jnp.where(e > total / 2, others, total - e)
     factor = jnp.where(diagonal, complement[..., None, :], -e[..., None, :])  # I(k=l) - g_l
-    return (weight[..., None] * e / total)[..., :, None] * factor / total[..., None]
+    return e[..., :, None] * factor * (weight[..., None] / total**2)[..., None]
 
 
 @with_exponential
