@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.classes import entry, mean_class, with_entry
-from manual_grads.formulas.exponentials import Exponential, small_sum, with_exponential
+from manual_grads.formulas.exponentials import Exponential, normalizer, small_sum, with_exponential
 from manual_grads.formulas.inputs import are_indices
 from manual_grads.formulas.sums import row_sum, weighted_sum
 
@@ -67,14 +67,15 @@ def log_sum(
     it is added, is the larger.
     """
     _, others = without(i, exp, s, m)
-    largest = exp(m, m)
-    return jnp.log1p((others - (largest - exp(entry(s, i), m))) / largest)
+    p = normalizer(exp, m)
+    largest, e_i = exp(m, m) * p, exp(entry(s, i), m) * p
+    return jnp.log1p((others - (largest - e_i)) / largest)
 
 
 def without(
     i: Int[Array, "*batch"], exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"]]:
-    """The exponentials with a 0 for class i, and their sum."""
+    """The exponentials with a 0 for class i, and their sum, normalized."""
     e = exp(s, m)
     return with_entry(e, i, 0), small_sum(lambda e: row_sum(with_entry(e, i, 0)), e, exp, s, m)
 
@@ -89,8 +90,9 @@ def index_vjp(
 ) -> Float[Array, "*batch classes"]:
     r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$, which keeps its digits when $g_i$ rounds to one."""
     e, others = without(i, exp, s, m)
-    total = others + exp(entry(s, i), m)
-    return with_entry(e, i, -others) / total[..., None] * c[..., None]
+    p = normalizer(exp, m)
+    scale = p / (others + exp(entry(s, i), m) * p)
+    return with_entry(e, i, -others / p) * scale[..., None] * c[..., None]
 
 
 @with_exponential
@@ -109,10 +111,11 @@ def distribution_vjp(
     weight = row_sum(y)
     i = mean_class(y, weight)
     e, others = without(i, exp, s, m)
-    e_i, y_i = exp(entry(s, i), m), entry(y, i)
-    scale = 1 / (others + e_i)
-    at_i = (weight - y_i) * (e_i * scale) - y_i * (others * scale)
-    return with_entry(weight[..., None] * (e * scale[..., None]) - y, i, at_i) * c[..., None]
+    p = normalizer(exp, m)
+    e_i, y_i = exp(entry(s, i), m) * p, entry(y, i)
+    total = others + e_i
+    at_i = (weight - y_i) * (e_i / total) - y_i * (others / total)
+    return with_entry(weight[..., None] * (e * (p / total)[..., None]) - y, i, at_i) * c[..., None]
 
 
 @with_exponential
@@ -124,5 +127,5 @@ def index_jvp(
     t: Float[Array, "*batch classes"],
 ) -> Float[Array, "*batch"]:
     r"""$\sum_{l \neq i} g_l (t_l - t_i)$: the label's entry of the gradient is minus the sum of the others."""
-    e = exp(s, m)
-    return row_sum(e * (1 / row_sum(e))[..., None] * (t - entry(t, i)[..., None]))
+    e, p = exp(s, m), normalizer(exp, m)
+    return row_sum(e * (p / (row_sum(e) * p))[..., None] * (t - entry(t, i)[..., None]))

@@ -3,9 +3,9 @@ r"""$e^{s_k - \max s}$ to one ULP, whatever the logits: what a softmax is made o
 `jnp.exp(s - s.max())` isn't that. The subtraction rounds, and exp makes the absolute error a relative one: 64 ULP where
 the difference is 80. And the smallest terms underflow, although the sum of many might not.
 
-Two functions are. Both take logits s and the maximum m of their row, and give $e^{s - m}$ times a factor of the row
-that cancels in every quotient: `exp(m, m)`. `scaled_exp` does it always, `shifted_exp` for rows below 64 only, but as
-fast as XLA's fused kernels are; `with_exponential` chooses.
+Two functions are. Both take logits s and the maximum m of their row. `exact_exp` gives $e^{s - m}$ whatever they are;
+`shifted_exp` for m below 64 only, and times a factor of the row that cancels in every quotient, `exp(m, m)`, but as
+fast as XLA's fused kernels are. `with_exponential` chooses.
 """
 
 import math
@@ -50,22 +50,22 @@ def with_exponential(formula: Callable[..., Array]) -> Callable[..., Array]:
     numbers on a CPU. (In float64, `scaled_exp` is the more accurate, too.)
     """
 
-    def scaled(s: Array, m: Array, *rest: Array) -> Array:
-        return formula(scaled_exp, s, m, *rest)
+    def exact(s: Array, m: Array, *rest: Array) -> Array:
+        return formula(exact_exp, s, m, *rest)
 
     def shifted(s: Array, m: Array, *rest: Array) -> Array:
         return formula(shifted_exp, s, m, *rest)
 
     def on_cpu(s: Array, m: Array, *rest: Array) -> Array:
-        return lax.cond((m < 64).all(), shifted, scaled, s, m, *rest)
+        return lax.cond((m < 64).all(), shifted, exact, s, m, *rest)
 
     @jax.jit
     @wraps(formula)
     def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Array:
         m = s.max(-1)
         if s.dtype == jnp.float32 and s.size >= MANY:
-            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=scaled)
-        return scaled(s, m, *rest)
+            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=exact)
+        return exact(s, m, *rest)
 
     return chosen
 
@@ -76,8 +76,17 @@ def shifted_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) ->
     There is no rounding to carry: s - c is exact, c being 0, or an integer whose sign s shares and from which s is
     less than 1 above or anywhere below. (But for c = -1 it may be off by 2⁻²⁵.) Results below 10⁻³⁸ are flushed to 0.
     """
-    c = jnp.where(m < 64, jnp.floor(jnp.minimum(m, 0)), m - 64)  # the rest is never used, but must not overflow
-    return jnp.exp(s - along(c, s))
+    return jnp.exp(s - along(shift(m), s))
+
+
+def shift(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """The shift of `shifted_exp`; from 64 on it isn't exact, nor ever used, but must keep the exponential finite."""
+    return jnp.where(m < 64, jnp.floor(jnp.minimum(m, 0)), m - 64)
+
+
+def exact_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
+    r"""$e^{s - m}$; s may also be a number a row, as m is."""
+    return scaled_exp(s, m) / FORMATS[s.dtype].unit
 
 
 def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
@@ -102,6 +111,17 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
     return once(exp_r * power_of_two)
 
 
+def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"] | float:
+    """A power of two for each row by which its largest exponential is about 1.
+
+    A sum of the row is to be multiplied by it before anything is divided by that: differentiated, it is squared.
+    """
+    if exp is exact_exp:
+        return 1.0
+    n = jnp.round((m - shift(m)) / math.log(2)).astype(jnp.int32)
+    return jnp.ldexp(jnp.ones_like(m), -n)
+
+
 def small_sum(
     sum_of: Callable[[Array], Array],
     e: Float[Array, "*batch classes"],
@@ -109,15 +129,16 @@ def small_sum(
     s: Float[Array, "*batch classes"],
     m: Float[Array, "*batch"],
 ) -> Float[Array, "*batch"]:
-    """A sum of some of e = exp(s, m); if terms that matter may have underflown, of scaled exponentials instead."""
-    total = sum_of(e)
-    if exp is scaled_exp:
-        return total
+    """A sum of some of e = exp(s, m), normalized, or of scaled exponentials where terms may have underflown."""
+    p = normalizer(exp, m)
 
     def rescaled() -> Array:
-        return sum_of(scaled_exp(s, m)) * (exp(m, m) / scaled_exp(m, m))
+        return sum_of(scaled_exp(s, m)) / FORMATS[s.dtype].unit * (exp(m, m) * p)
 
-    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total)
+    if exp is exact_exp:
+        return rescaled()  # for nothing: XLA computes scaled_exp(s, m) once
+    total = sum_of(e)
+    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total * p)
 
 
 def once(x: Any) -> Any:

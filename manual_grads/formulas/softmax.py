@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
 from manual_grads.formulas.classes import entry, mean_class
-from manual_grads.formulas.exponentials import Exponential, once, scaled_exp, small_sum, with_exponential
+from manual_grads.formulas.exponentials import Exponential, normalizer, once, scaled_exp, small_sum, with_exponential
 from manual_grads.formulas.inputs import as_classes, as_shaped, widen, widened
 from manual_grads.formulas.sums import row_sum
 from manual_grads.rules import Sizes, derivative_of, jvp, value, vjp
@@ -18,8 +18,8 @@ def probabilities(
     exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
 ) -> Float[Array, "*batch classes"]:
     """The softmax g of logits that are checked and widened already."""
-    e = exp(s, m)
-    return e / row_sum(e)[..., None]
+    e, p = exp(s, m), normalizer(exp, m)
+    return e * (p / (row_sum(e) * p))[..., None]
 
 
 def weighted_jacobian(
@@ -48,11 +48,11 @@ def jacobian_product(
     J annihilates constants, so t may be shifted: where one class has nearly everything, by its own $t_i$, so that its
     entry becomes a sum over the others instead of the difference of two nearly equal numbers.
     """
-    e = once(exp(s, m))
+    e, p = once(exp(s, m)), normalizer(exp, m)
     total = row_sum(e)
     i = mean_class(e, total)
     t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
-    scale = 1 / total
+    scale = p / (total * p)
     mean = row_sum(e * scale[..., None] * (t - t_i[..., None]))
     scale, t_i, mean = once((scale, t_i, mean))  # or XLA would store g and t - t_i for their second use
     return e * scale[..., None] * ((t - t_i[..., None]) - mean[..., None])
@@ -66,8 +66,8 @@ def log_probabilities(
 
     Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
     """
-    e, largest = exp(s, m), exp(m, m)
-    total, others = row_sum(e), small_sum(sum_of_others, e, exp, s, m)
+    e, p = exp(s, m), normalizer(exp, m)
+    total, largest, others = row_sum(e) * p, exp(m, m) * p, small_sum(sum_of_others, e, exp, s, m)
     log_sum = jnp.where(total < 2 * largest, jnp.log1p(others / largest), jnp.log(total / largest))
     return (s - m[..., None]) - log_sum[..., None]
 

@@ -36,7 +36,7 @@ def test_many_numbers_of_float32(name):
 
 
 @NAMES
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_every_number_of_float32(name):
     """All 2³² but infinities and NaN, in two threads: minutes."""
     with ThreadPoolExecutor(2) as pool:

@@ -19,6 +19,14 @@ def dtype(request):
     return request.param
 
 
+def pytest_collection_modifyitems(items):
+    """Leaves to the slow tests what is covered one by one: all ways are tried in float32, all dtypes in batches."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if params.get("dtype", "float32") != "float32" and params.get("way", "batch") != "batch":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["eager", "vmap", "batch"])
 def way(request):
     """Eager one by one; under jit, `jax.vmap` and the function's own batch axes."""

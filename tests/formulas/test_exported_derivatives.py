@@ -1,0 +1,32 @@
+"""The exported forwards may be differentiated by JAX, also where the faster exponentials are large or far below 1."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import manual_grads as mg
+
+LABEL = jnp.zeros(410, jnp.int32)
+
+
+@pytest.mark.parametrize("largest", [63.9, 64.1, 0.0, -1000.0])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda s: mg.softmax_cross_entropy(s, LABEL),
+        lambda s: mg.softmax_cross_entropy(s, jax.nn.one_hot(LABEL, 10)),
+        lambda s: -mg.log_softmax(s)[:, 0],
+        lambda s: -jnp.log(mg.softmax(s)[:, 0]),
+    ],
+    ids=["index", "distribution", "log_softmax", "softmax"],
+)
+def test_once_and_twice(loss, largest):
+    random = np.random.default_rng(0)
+    s = jnp.asarray(largest - random.uniform(0, 5, (410, 10)), jnp.float32).at[:, 3].set(largest)
+    t = jnp.asarray(random.normal(0, 1, s.shape), jnp.float32)
+    derivative = jax.grad(lambda s: loss(s).sum())
+    # Autodiff's own cancellations, g − 1 among them, are absolute errors of some u.
+    np.testing.assert_allclose(jax.jit(derivative)(s), mg.softmax_cross_entropy_grad(s, LABEL), atol=2e-6)
+    product = jax.jit(lambda s, t: jax.jvp(derivative, (s,), (t,))[1])(s, t)
+    np.testing.assert_allclose(product, mg.softmax_cross_entropy_hvp(s, LABEL, t), atol=2e-5)
