@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.classes import entry, mean_class, with_entry
-from manual_grads.formulas.exponentials import Exponential, normalizer, small_sum, with_exponential
+from manual_grads.formulas.exponentials import Exponential, largest_of, normalizer, small_sum, with_exponential
 from manual_grads.formulas.inputs import are_indices
 from manual_grads.formulas.sums import row_sum, weighted_sum
 
@@ -67,8 +67,7 @@ def log_sum(
     it is added, is the larger.
     """
     _, others = without(i, exp, s, m)
-    p = normalizer(exp, m)
-    largest, e_i = exp(m, m) * p, exp(entry(s, i), m) * p
+    largest, e_i = largest_of(exp, m), exp(entry(s, i), m) * normalizer(exp, m)
     return jnp.log1p((others - (largest - e_i)) / largest)
 
 

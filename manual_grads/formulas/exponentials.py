@@ -86,7 +86,7 @@ def shift(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 
 def exact_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
     r"""$e^{s - m}$; s may also be a number a row, as m is."""
-    return scaled_exp(s, m) / FORMATS[s.dtype].unit
+    return once(scaled_exp(s, m) / FORMATS[s.dtype].unit)  # XLA would make of (a/u)(b/u), (ab)/u², which overflows
 
 
 def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
@@ -130,15 +130,19 @@ def small_sum(
     m: Float[Array, "*batch"],
 ) -> Float[Array, "*batch"]:
     """A sum of some of e = exp(s, m), normalized, or of scaled exponentials where terms may have underflown."""
-    p = normalizer(exp, m)
 
     def rescaled() -> Array:
-        return sum_of(scaled_exp(s, m)) / FORMATS[s.dtype].unit * (exp(m, m) * p)
+        return sum_of(scaled_exp(s, m)) / FORMATS[s.dtype].unit * largest_of(exp, m)
 
     if exp is exact_exp:
         return rescaled()  # for nothing: XLA computes scaled_exp(s, m) once
     total = sum_of(e)
-    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total * p)
+    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total * normalizer(exp, m))
+
+
+def largest_of(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"] | float:
+    """The largest exponential of each row, normalized: 1, or about 1."""
+    return 1.0 if exp is exact_exp else exp(m, m) * normalizer(exp, m)
 
 
 def once(x: Any) -> Any:

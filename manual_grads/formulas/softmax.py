@@ -7,7 +7,15 @@ from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
 from manual_grads.formulas.classes import entry, mean_class
-from manual_grads.formulas.exponentials import Exponential, normalizer, once, scaled_exp, small_sum, with_exponential
+from manual_grads.formulas.exponentials import (
+    Exponential,
+    largest_of,
+    normalizer,
+    once,
+    scaled_exp,
+    small_sum,
+    with_exponential,
+)
 from manual_grads.formulas.inputs import as_classes, as_shaped, widen, widened
 from manual_grads.formulas.sums import row_sum
 from manual_grads.rules import Sizes, derivative_of, jvp, value, vjp
@@ -67,7 +75,7 @@ def log_probabilities(
     Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
     """
     e, p = exp(s, m), normalizer(exp, m)
-    total, largest, others = row_sum(e) * p, exp(m, m) * p, small_sum(sum_of_others, e, exp, s, m)
+    total, largest, others = row_sum(e) * p, largest_of(exp, m), small_sum(sum_of_others, e, exp, s, m)
     log_sum = jnp.where(total < 2 * largest, jnp.log1p(others / largest), jnp.log(total / largest))
     return (s - m[..., None]) - log_sum[..., None]
 
