@@ -51,6 +51,7 @@ def measure_all(jobs: list[tuple[Rule, str]], seed: int, exhaustive: bool) -> It
         pending = []
         for rule, dtype in jobs:
             if rule.name in sweep.REFERENCES and dtype != "float64":
+                sweep.certify(rule.name, jnp.dtype(dtype), seed=seed)  # here, since flint's precision is global
                 pending.append((rule, dtype, pool.submit(swept, rule, dtype, seed, exhaustive), ()))
                 continue
             groups = list(groups_of(rule, dtype, seed, exhaustive))
@@ -88,7 +89,6 @@ def swept(rule: Rule, dtype: str, seed: int, exhaustive: bool) -> Measured:
     """A function of one number, at all numbers of a 16-bit format, at 2²² or all 2³² of float32."""
     number, bits = jnp.dtype(dtype), jnp.finfo(dtype).bits
     count = 2**bits if exhaustive or bits == 16 else SPREAD
-    sweep.certify(rule.name, number, seed=seed)
     promised = bound(rule, (np.float64(0),), number)
     by_hand = sweep.sweep(rule.name, rule.manual, number, sweep.spread(number, count, seed), promised)
     compared = {}
