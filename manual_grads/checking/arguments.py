@@ -77,7 +77,9 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
             break
         except Exception:  # whatever it is, it isn't there when the integer is held
             continue
-    described = ", ".join(f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True))
+    described = ", ".join(
+        f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True)
+    )
     if not any(is_float(x) for x in arrays):
         raise TypeError(
             f"nothing to differentiate: no argument is floating-point ({described or 'no arrays'}); "

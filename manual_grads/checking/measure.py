@@ -15,7 +15,7 @@ class Worst(NamedTuple):
     ulp: float  # the largest error of an entry, in ULP of it
     leaf: int
     point: int
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     got: float
     want: float
 
@@ -53,8 +53,6 @@ def worst(leaves: list[np.ndarray], truth: Truth, points: Any, dtype: Any, extra
         at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
         if ratio.size and ratio[at] > found.ratio:
             index = tuple(int(k) for k in at[1:])
-            found = Worst(
-                float(ratio[at]), largest_ulp, i, int(points[at[0]]), index, float(got[at]), float(want[at])
-            )
+            found = Worst(float(ratio[at]), largest_ulp, i, int(points[at[0]]), index, float(got[at]), float(want[at]))
         found = found._replace(ulp=largest_ulp)
     return found

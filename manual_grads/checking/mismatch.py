@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual_grads.checking.arguments import Claim
-from manual_grads.checking.diagnosis import diagnose, evidence
+from manual_grads.checking.diagnosis import diagnose
+from manual_grads.checking.evidence import evidence
 from manual_grads.checking.measure import Worst, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, hexed, reproduction, wrapped
 from manual_grads.checking.transforms import Got, quiet
@@ -30,7 +31,9 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, formats: Any, e
     """The error to raise."""
     valued = [f for f in found if f.worst is not None]
     chosen = _clearest(valued) or found[0]
-    diagnosis = _of_behaviour(found, report) + (_of_values(claim, chosen) if chosen.worst else [])
+    values = _of_values(claim, chosen) if chosen.worst else []
+    first = [h for h in values if h.name == "not finite"]
+    diagnosis = first + _of_behaviour(found, report) + [h for h in values if h not in first]
     if not diagnosis:
         diagnosis = [Hypothesis("unexplained", "none of the known causes explains it")]
     lines = [f"{report.claim} does not hold", f"failing check: {chosen.check}"]
@@ -42,13 +45,13 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, formats: Any, e
     point = example
     if w is not None and chosen.truth is not None and chosen.got is not None:
         error = abs(w.got - w.want)
-        where = f"result{_leaf_name(claim, chosen, w.leaf)}" + (f", index {w.index}" if w.index else "")
+        where = f"result{_leaf_name(claim, chosen, w.leaf)}" + (f", index {w.place}" if w.place else "")
         point = [x[w.point] for x in chosen.arrays]
         lines += [
             f"worst at {where}, at the point '{chosen.names[w.point]}'",
             f"  got  {w.got!r}  {_hex(w.got)}",
             f"  want {w.want!r}  {_hex(w.want)}",
-            f"  error {error:.3g}, {float(ulps(error, w.want, chosen.dtype)):.3g} ULP, {w.ratio:.3g} times what is allowed",
+            f"  error {error:.3g}, {float(ulps(error, w.want, chosen.dtype)):.3g} ULP, {w.ratio:.3g} times the allowed",
         ]
         for name, x, d in zip(claim.names(), point, dtypes, strict=True):
             lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({d})", "  ")
@@ -116,11 +119,12 @@ def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
     failed_checks, passed_checks = {c for _, c in failed}, {c for _, c in passed}
     bad, good = {d for d, _ in failed}, {row.dtype for row in report.rows} - {d for d, _ in failed}
     if good:
-        causes.append(Hypothesis("one dtype", f"wrong only in {', '.join(sorted(bad))}; right in {', '.join(sorted(good))}"))
-    plain = {"eager", "jit"} & passed_checks - failed_checks
-    if failed_checks and plain and failed_checks <= BATCHED and len(failed_checks) > 2 and "eager" in plain:
-        name = "only when batched" if "jit" in plain else "only when transformed"
-        causes.append(Hypothesis(name, f"wrong only when batched: {', '.join(sorted(failed_checks))}"))
+        causes.append(
+            Hypothesis("one dtype", f"wrong only in {', '.join(sorted(bad))}; right in {', '.join(sorted(good))}")
+        )
+    # These three are called at the same ordinary points, so that a gradient that is wrong elsewhere isn't meant.
+    if {"eager", "jit"} <= passed_checks - failed_checks and "vmap of jit" in failed_checks:
+        causes.append(Hypothesis("only when batched", f"wrong only when batched: {', '.join(sorted(failed_checks))}"))
     elif "eager" in passed_checks - failed_checks and "jit" in failed_checks:
         causes.append(Hypothesis("only when jitted", f"right eagerly, wrong under {', '.join(sorted(failed_checks))}"))
     elif "eager" in failed_checks - passed_checks and "jit" not in failed_checks:
@@ -130,9 +134,6 @@ def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
 
 def _hex(x: float) -> str:
     return float(x).hex()
-
-
-BATCHED = {"jit of vmap", "vmap", "vmap of jit", "checkpoint", *(f"vmap over args[{i}]" for i in range(50))}
 
 
 def _of_shape(complaint: str) -> list[Hypothesis]:

@@ -1,4 +1,4 @@
-"""Points to try a gradient at, all made from one example: its own neighbourhood, every scale, and every special case."""
+"""Points to try a gradient at, all made from one example: its neighbourhood, every scale, every special case."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

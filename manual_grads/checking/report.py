@@ -52,7 +52,9 @@ class Report(NamedTuple):
             ulp = f"{row.ulp:.3g}" if np.isfinite(row.ulp) else str(row.ulp)
             mark = "" if row.passed else "  FAILED"
             lines += [f"  {row.dtype:<10}{row.check:<34}{row.points or '':>7}{ulp if row.points else 'ok':>18}{mark}"]
-        lines += [f"  {self.points} points, {self.skipped} of them skipped: the forward isn't finite there (seed {self.seed})"]
+        lines += [
+            f"  {self.points} points, {self.skipped} of them skipped: the forward isn't finite there (seed {self.seed})"
+        ]
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
 
 
@@ -71,7 +73,9 @@ def name_of(function: Any) -> str:
         return "LINKS"
     inner = getattr(function, "func", None)
     if inner is not None:
-        given = [repr(a) for a in function.args] + [f"{k}={v!r}" for k, v in function.keywords.items()]
+        given = [repr(a) for a in getattr(function, "args", ())] + [
+            f"{k}={v!r}" for k, v in getattr(function, "keywords", {}).items()
+        ]
         return f"partial({', '.join([name_of(inner), *given])})"
     return getattr(function, "__name__", type(function).__name__)
 
@@ -86,7 +90,9 @@ def hexed(array: Any) -> str:
             return f"[{', '.join(map(nested, x))}]"
         return float(x).hex() if isinstance(x, float) else str(x)
 
-    return nested(np.asarray(array, np.float64).tolist() if jnp.issubdtype(array.dtype, jnp.floating) else array.tolist())
+    return nested(
+        np.asarray(array, np.float64).tolist() if jnp.issubdtype(array.dtype, jnp.floating) else array.tolist()
+    )
 
 
 def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, kept: bool) -> str:
@@ -116,7 +122,9 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
         imports.append(f"from {module} import {name_of(inner)}")
     if kept:
         arrays = [
-            f"np.array({np.asarray(x).tolist()!r}, '{jnp.dtype(d)}')".replace("nan", "jnp.nan").replace("inf", "jnp.inf")
+            f"np.array({np.asarray(x).tolist()!r}, '{jnp.dtype(d)}')".replace("nan", "jnp.nan").replace(
+                "inf", "jnp.inf"
+            )
             for x, d in zip(point, dtypes, strict=True)
         ]
         try:

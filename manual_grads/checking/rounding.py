@@ -21,7 +21,7 @@ NOISE = 4099  # noise numbers, reused cyclically
 EXACT = frozenset(
     "abs and argmax argmin broadcast_in_dim ceil clamp concatenate convert_element_type copy copy_p dynamic_slice "
     "dynamic_update_slice eq expand_dims floor gather ge gt iota is_finite le lt max min ne neg not or pad "
-    "reduce_and reduce_max reduce_min reduce_or reduce_precision reshape rev round scatter select_and_gather_add select_n "
+    "reduce_and reduce_max reduce_min reduce_or reduce_precision reshape rev round scatter select_n "
     "sign slice sort split squeeze stop_gradient transpose xor".split()
 )
 # XLA's elementary functions are within about this many ULP.
@@ -31,7 +31,17 @@ ELEMENTARY = dict.fromkeys(
     4.0,
 )
 SUMS = ("dot_general", "reduce_sum", "cumsum", "add_any")
-INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call")
+INLINED = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "remat",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+    "custom_vjp_call",
+)
 
 
 def noisy(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +78,9 @@ def _formats(jaxpr: Any) -> list[Any]:
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "convert_element_type" and jnp.issubdtype(eqn.invars[0].aval.dtype, jnp.floating):
             found += [eqn.params["new_dtype"]]
-        for inner in jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")):
+        for inner in jax.tree.leaves(
+            list(eqn.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")
+        ):
             inner = getattr(inner, "jaxpr", inner)
             found += _formats(inner) if hasattr(inner, "eqns") else []
     return [dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating)]
@@ -95,8 +107,9 @@ class _Run:
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
             return x
         size = x if magnitude is None else magnitude
-        error = lax.mul(self.error(jnp.shape(x)), size)
-        return lax.add(x, error if ulps == 1.0 else ulps * error)
+        size = lax.convert_element_type(size, x.dtype)
+        error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x)), x.dtype), size)
+        return lax.add(jnp.asarray(x), error if ulps == 1.0 else ulps * error)
 
     def evaluate(self, closed: ClosedJaxpr, args: list[Any]) -> list[Any]:
         """The jaxpr's outputs."""

@@ -1,14 +1,14 @@
 """Hypotheses about what was left out: a term that the residual shows, or a factor that the quotient shows."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from manual_grads.checking.evidence import Evidence
 from manual_grads.checking.report import Hypothesis
 
 
-def missing_term(e: Any) -> Iterator[Hypothesis]:
+def missing_term(e: Evidence) -> Iterator[Hypothesis]:
     """The residual `want − got` is a multiple of something recognisable."""
     finite = np.isfinite(e.got) & e.decided
     residual = np.where(finite, e.want - e.got, 0.0)
@@ -30,7 +30,7 @@ def missing_term(e: Any) -> Iterator[Hypothesis]:
     yield from _shaped(e, residual, finite)
 
 
-def _shaped(e: Any, residual: np.ndarray, finite: np.ndarray) -> Iterator[Hypothesis]:
+def _shaped(e: Evidence, residual: np.ndarray, finite: np.ndarray) -> Iterator[Hypothesis]:
     """The residual is, at each point, a multiple of a direction: of ones, of an input, of the result."""
     if e.got.ndim < 2 or not finite.all(-1).any() or e.got.shape[-1] < 2:
         return
@@ -38,23 +38,30 @@ def _shaped(e: Any, residual: np.ndarray, finite: np.ndarray) -> Iterator[Hypoth
     for name, x in e.inputs:
         if x.shape == e.got.shape and np.issubdtype(x.dtype, np.floating):
             directions[f"a multiple of args{name} at each point (its projection on it)"] = x
-            directions[f"a multiple of args{name} less its mean (as the variance's share is)"] = x - x.mean(-1, keepdims=True)
+            directions[f"a multiple of args{name} less its mean (as the variance's share is)"] = x - x.mean(
+                -1, keepdims=True
+            )
+        if e.got.ndim == x.ndim + 1 and x.ndim == 2 and e.got.shape[1:] == (x.shape[1], x.shape[1]):
+            directions[f"a multiple of the outer square of args{name} at each point"] = x[:, :, None] * x[:, None, :]
     for value in e.value:
         if value.shape == e.got.shape:
             directions["a multiple of the forward's value at each point"] = value
     directions["a multiple of the true gradient at each point (a factor that varies)"] = e.want
     for name, d in directions.items():
+        axes = tuple(range(1, d.ndim)) if "outer" in name else (-1,)
         with np.errstate(all="ignore"):
-            share = (residual * d).sum(-1, keepdims=True) / (d * d).sum(-1, keepdims=True)
+            share = (residual * d).sum(axes, keepdims=True) / (d * d).sum(axes, keepdims=True)
             part = np.nan_to_num(share * d)
         if e.explains(e.got + part) and np.abs(part).max(initial=0) > 0:
             left = e.error(e.got + part)
-            text = f"a term is missing (or one too many): the residual is {name}; without it the worst error is {left:.2g}"
+            text = (
+                f"a term is missing (or one too many): the residual is {name}; without it the worst error is {left:.2g}"
+            )
             yield Hypothesis("missing term", text)
             return
 
 
-def missing_factor(e: Any) -> Iterator[Hypothesis]:
+def missing_factor(e: Evidence) -> Iterator[Hypothesis]:
     """The quotient of the result and the truth is something recognisable."""
     for name, part in _parts(e):
         with np.errstate(all="ignore"):
@@ -65,7 +72,7 @@ def missing_factor(e: Any) -> Iterator[Hypothesis]:
                     return
 
 
-def _parts(e: Any) -> Iterator[tuple[str, np.ndarray]]:
+def _parts(e: Evidence) -> Iterator[tuple[str, np.ndarray]]:
     """Recognisable arrays that fit the result's shape."""
     shape = e.got.shape
 
@@ -95,6 +102,18 @@ def _parts(e: Any) -> Iterator[tuple[str, np.ndarray]]:
         if x.ndim > 1 and (fitted := fits(x.sum(-1, keepdims=True))) is not None:
             yield f"the sum of args{name} over its last axis", fitted
             yield f"the mean of args{name} over its last axis", fitted / x.shape[-1]
+        with np.errstate(all="ignore"):
+            logistic = 1 / (1 + np.exp(-x))
+        if (fitted := fits(logistic)) is not None:
+            yield f"σ(args{name})", fitted
+            yield f"1 − σ(args{name})", 1 - fitted
+            yield f"σ'(args{name})", fitted * (1 - fitted)
+        if (fitted := fits(np.exp(-x * x / 2))) is not None and x.shape == shape:
+            yield f"the normal density of args{name}", fitted / (2 * np.pi) ** 0.5
+            yield f"args{name} times its normal density", x * fitted / (2 * np.pi) ** 0.5
+        if x.ndim > 1 and x.shape == shape:
+            e_x = np.exp(x - x.max(-1, keepdims=True))
+            yield f"softmax(args{name})", e_x / e_x.sum(-1, keepdims=True)
         if x.ndim == 3 and x.shape[1] == x.shape[2] and x.shape == shape:
             yield f"the transpose of args{name}", np.swapaxes(x, 1, 2)
     with np.errstate(all="ignore"):
@@ -112,7 +131,10 @@ def _parts(e: Any) -> Iterator[tuple[str, np.ndarray]]:
             with np.errstate(all="ignore"):
                 mean = np.broadcast_to(np.mean(e.want, axis, keepdims=True), shape)
             yield f"the mean of the true gradient over axis {axis - 1}", mean
-            yield f"the mean of the result over axis {axis - 1}", np.broadcast_to(e.got.mean(axis, keepdims=True), shape)
+            yield (
+                f"the mean of the result over axis {axis - 1}",
+                np.broadcast_to(e.got.mean(axis, keepdims=True), shape),
+            )
     if len(shape) > 2 and shape[-1] == shape[-2]:
         eye = np.broadcast_to(np.eye(shape[-1]), shape)
         yield "the diagonal of the true Jacobian", e.want * eye
@@ -122,4 +144,7 @@ def _parts(e: Any) -> Iterator[tuple[str, np.ndarray]]:
                 yield "diag of the forward's value", value[..., None] * eye
                 yield "diag of the forward's value squared", value[..., None] ** 2 * eye
                 yield "the outer square of the forward's value", value[..., None] * value[..., None, :]
-    yield "the true gradient, transposed", np.swapaxes(e.want, -1, -2) if len(shape) > 2 and shape[-1] == shape[-2] else 0 * one
+    yield (
+        "the true gradient, transposed",
+        np.swapaxes(e.want, -1, -2) if len(shape) > 2 and shape[-1] == shape[-2] else 0 * one,
+    )
