@@ -65,18 +65,19 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
     """
     args = tuple(args) if isinstance(args, tuple | list) else (args,)
     leaves, structure = jax.tree.flatten(args)
+
+    def holding(*traced: type) -> tuple[Claim, list[Any]]:
+        held = tuple(None if _is_array(x) or type(x) in traced else Held(x) for x in leaves)
+        arrays = [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
+        return Claim(forward, manual, by, structure, held, len(args)), arrays
+
     # A Python integer may be a label, which can be traced, or a size or an axis, which can't.
-    for traced in ((int, float), (float,)):
-        held = [None if _is_array(x) or type(x) in traced else Held(x) for x in leaves]
-        arrays = [_as_array(x) for x, h in zip(leaves, held, strict=True) if h is None]
-        claim = Claim(forward, manual, by, structure, tuple(held), len(args))
-        if claim.held == tuple(None if _is_array(x) or type(x) is float else Held(x) for x in leaves):
-            break
+    claim, arrays = holding(int, float)
+    if any(type(x) is int for x in leaves):
         try:
             jax.eval_shape(claim.claimed, *arrays)
-            break
-        except Exception:  # whatever it is, it isn't there when the integer is held
-            continue
+        except Exception:  # whatever it is, it isn't there when the integer is held, or will be raised again
+            claim, arrays = holding(float)
     described = ", ".join(
         f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True)
     )
@@ -130,8 +131,3 @@ def is_float(x: Any) -> bool:
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic | jax.Array) and not jnp.issubdtype(x.dtype, jax.dtypes.extended)
-
-
-def _as_array(x: Any) -> Any:
-    """As NumPy; a float64 keeps its digits, for the check in float64."""
-    return np.asarray(x)

@@ -46,15 +46,9 @@ def check_gradient(
         ValueError: if an array is empty, or the forward is finite at no point.
         Exception: what `manual` itself raises, with a note of the check.
     """
-    draw = None
-    if callable(args):
-        drawer = args
-        args = drawer(jax.random.key(seed))
-
-        def draw(key: Any) -> list[Any]:
-            return as_arrays(claim, drawer(key))
-
-    claim, example = as_claim(forward, manual, args, by)
+    sampler = args if callable(args) else None
+    claim, example = as_claim(forward, manual, args if sampler is None else sampler(jax.random.key(seed)), by)
+    draw = None if sampler is None else lambda key: as_arrays(claim, sampler(key))
     found: list[Finding] = []
     rows: list[Row] = []
     notes: list[str] = []
@@ -73,9 +67,7 @@ def check_gradient(
             found.append(Finding(f"structure, {fmt.name}", fmt.name, complaint=complaint))
             rows.append(Row(fmt.name, "structure", 0, np.inf, False))
             continue
-        judged = judge(
-            claim, judges, points, fmt, number == 0 or thorough, found, rows, notes, number == 0, thorough, cast
-        )
+        judged = judge(claim, judges, points, fmt, found, rows, notes, number == 0, thorough, cast)
         counted += len(judged.inside)
         skipped += int((~judged.inside).sum())
     report = Report(_title(claim), rows, counted, skipped, list(dict.fromkeys(notes)), seed)

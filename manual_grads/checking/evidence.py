@@ -71,9 +71,11 @@ def evidence(
 
 
 def rows_of(mask: np.ndarray) -> np.ndarray:
-    return mask.reshape(len(mask), -1).any(-1)
+    """The points at which any entry is."""
+    return np.asarray(mask.reshape(len(mask), -1).any(1))
 
 
 def shortened(x: np.ndarray) -> str:
+    """An array's first entries."""
     flat = ", ".join(f"{v:.4g}" for v in np.ravel(x)[:4].astype(float))
     return f"[{flat}{', …' if x.size > 4 else ''}]" if x.ndim else flat

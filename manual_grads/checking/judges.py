@@ -97,6 +97,7 @@ def patterns_of_noise() -> np.ndarray:
 
 
 def leaves_of(results: Any) -> list[np.ndarray]:
+    """A tree of results as a list, in float64."""
     return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(results)]
 
 

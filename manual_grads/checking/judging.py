@@ -31,7 +31,6 @@ def judge(
     judges: Oracles,
     points: Probes,
     fmt: Format,
-    behave: bool,
     found: list[Finding],
     rows: list[Row],
     notes: list[str],

@@ -61,7 +61,7 @@ def central_differences(
     r"""$f'(x) \approx \sum_{n=1}^3 c_n (f(x + nh) - f(x - nh)) / h$ with c = (45, -9, 1)/60, for each entry of x.
 
     The truncation error is $h^6 f^{(7)} / 140$. With h = `step` = 0.002 (relative for |x| > 1) in float64 that is below
-    10⁻¹⁰ for functions that vary on a scale of 0.1 and more; the rounding error is about 10⁻¹³, and 10⁻¹⁰ if done twice.
+    10⁻¹⁰ for functions that vary on a scale of 0.1 and more; the rounding error is about 10⁻¹³, 10⁻¹⁰ if done twice.
     """
     steps = jnp.array([-3, -2, -1, 1, 2, 3])
     weights = jnp.array([-1, 9, -45, 45, -9, 1])

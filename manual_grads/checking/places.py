@@ -42,7 +42,7 @@ def one_place(e: Evidence) -> Iterator[Hypothesis]:
 def right_in_one_place(e: Evidence) -> Iterator[Hypothesis]:
     """Right at one index of an axis only."""
     for axis in range(1, e.got.ndim):
-        right = ~e.wrong.any(tuple(a for a in range(e.got.ndim) if a != axis))
+        right = ~np.atleast_1d(e.wrong.any(tuple(a for a in range(e.got.ndim) if a != axis)))
         if len(right) > 2 and right.sum() == 1:
             yield Hypothesis("right in one place", f"only index {int(right.argmax())} of axis {axis - 1} is right")
 

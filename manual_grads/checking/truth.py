@@ -107,7 +107,7 @@ def _agreed(
     if nan.any():
         also = np.where(nan, np.nan, also)
         notes.append(
-            f"the forward's own autodiff is not finite at {_points(nan)} where its value is (a jnp.where's other branch?):"
+            f"the forward's own autodiff is not finite at {_points(nan)} where its value is (jnp.where's trap?):"
             " the forward's problem; the gradient is judged there by differences"
         )
     clear = apart & ~nan
