@@ -1,7 +1,7 @@
 """The kill list: every wrong gradient is rejected, with the right diagnosis, and no right one is.
 
-Every fourth of them runs in plain pytest, and all of them by `-m "exhaustive or not exhaustive"`: compiling them takes
-minutes.
+Compiling them takes minutes: of each, every sixteenth runs in plain pytest, every fourth of the others by `-m slow`, and
+the rest by `-m corpus`.
 """
 
 import re
@@ -15,11 +15,16 @@ from tests.checking.corpus.wrong import WRONG
 
 
 def a_part_of(names):
-    """The names, all but every fourth marked."""
+    """The names, all but a few marked."""
     return [
-        pytest.param(name, marks=[pytest.mark.xdist_group(name), *([] if i % 4 == 0 else [pytest.mark.exhaustive])])
-        for i, name in enumerate(names)
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), *how_often(i)]) for i, name in enumerate(names)
     ]
+
+
+def how_often(i):
+    if i % 16 == 0:
+        return []
+    return [pytest.mark.slow if i % 4 == 0 else pytest.mark.corpus]
 
 
 @cache
