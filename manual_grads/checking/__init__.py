@@ -1,1 +1,6 @@
-"""Verifying hand-written derivatives: oracles, and the claims of the registry against them."""
+"""Verifying hand-written derivatives: `check_gradient`, and the claims of the registry against three oracles."""
+
+from manual_grads.checking.check import check_gradient
+from manual_grads.checking.report import GradientMismatch, Report
+
+__all__ = ["GradientMismatch", "Report", "check_gradient"]

@@ -22,9 +22,9 @@ def forward(f: Callable[..., Array]) -> Callable[..., Array]:
     return with_jacobian(f, lambda argnums: jax.jacfwd(f, argnums))
 
 
-def differences(f: Callable[..., Array]) -> Callable[..., Array]:
+def differences(f: Callable[..., Array], step: Any = 0.002) -> Callable[..., Array]:
     """f, differentiated by central differences, entry by entry; second derivatives are differences of differences."""
-    different = with_jacobian(f, lambda argnums: central_differences(different, argnums))
+    different = with_jacobian(f, lambda argnums: central_differences(different, argnums, step))
     return different
 
 
@@ -55,11 +55,13 @@ def with_jacobian(
     return same
 
 
-def central_differences(f: Callable[..., Array], argnums: tuple[int, ...]) -> Callable[..., tuple[Array, ...]]:
+def central_differences(
+    f: Callable[..., Array], argnums: tuple[int, ...], step: Any = 0.002
+) -> Callable[..., tuple[Array, ...]]:
     r"""$f'(x) \approx \sum_{n=1}^3 c_n (f(x + nh) - f(x - nh)) / h$ with c = (45, -9, 1)/60, for each entry of x.
 
-    The truncation error is $h^6 f^{(7)} / 140$. With h = 0.002 (relative for |x| > 1) in float64 that is below 10⁻¹⁰
-    for functions that vary on a scale of 0.1 and more; the rounding error is about 10⁻¹³, and 10⁻¹⁰ if done twice.
+    The truncation error is $h^6 f^{(7)} / 140$. With h = `step` = 0.002 (relative for |x| > 1) in float64 that is below
+    10⁻¹⁰ for functions that vary on a scale of 0.1 and more; the rounding error is about 10⁻¹³, 10⁻¹⁰ if done twice.
     """
     steps = jnp.array([-3, -2, -1, 1, 2, 3])
     weights = jnp.array([-1, 9, -45, 45, -9, 1])
@@ -69,7 +71,7 @@ def central_differences(f: Callable[..., Array], argnums: tuple[int, ...]) -> Ca
 
         def slope(index: Array) -> Array:
             unit = jnp.zeros(x.size, x.dtype).at[index].set(1).reshape(x.shape)
-            h = 0.002 * jnp.maximum(1, jnp.abs((x * unit).sum()))
+            h = step * jnp.maximum(1, jnp.abs((x * unit).sum()))
             values = jax.vmap(lambda n: f(*args[:i], x + n * h * unit, *args[i + 1 :]))(steps)
             return jnp.tensordot(weights.astype(x.dtype), values, axes=1) / (60 * h)
 

@@ -1,0 +1,133 @@
+"""The arguments of a check: a tree of arrays as a flat list, and a claim as functions of that list."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Claim(NamedTuple):
+    """`manual == by(forward)`, and the example's arguments with those leaves that are no arrays held as they are."""
+
+    forward: Any
+    manual: Callable[..., Any]
+    by: Callable[..., Any]
+    structure: Any
+    held: tuple[Any, ...]  # the leaves that are no arrays; None where an array goes
+    arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
+
+    def tree(self, leaves: Any) -> tuple[Any, ...]:
+        """The arguments, with these arrays as their leaves."""
+        given = iter(leaves)
+        return jax.tree.unflatten(self.structure, [next(given) if h is None else h.value for h in self.held])
+
+    def flat(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of the arguments, as one of their arrays."""
+        return lambda *leaves: function(*self.tree(leaves))
+
+    def manual_of(self, *leaves: Any) -> Any:
+        """The manual derivative."""
+        return self.manual(*self.tree(leaves))
+
+    def claimed(self, *leaves: Any) -> Any:
+        """What it is said to equal."""
+        return self.by(self.forward)(*self.tree(leaves))
+
+    def value(self, *leaves: Any) -> Any:
+        """The forward's own value; nothing, where the claim is about several functions."""
+        return self.forward(*self.tree(leaves)[: self.arity]) if callable(self.forward) else ()
+
+    def names(self) -> list[str]:
+        """Each array's place in the arguments, such as "[0]" or "[1]['bias']"."""
+        every = jax.tree.unflatten(self.structure, range(len(self.held)))
+        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(every)]
+        return [path for path, h in zip(paths, self.held, strict=True) if h is None]
+
+    def owners(self) -> list[int]:
+        """The argument that each array belongs to."""
+        return [int(name[1:].split("]")[0]) for name in self.names()]
+
+
+class Held(NamedTuple):
+    """A leaf that is no array: a static number, a name, a key."""
+
+    value: Any
+
+
+def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[..., Any]) -> tuple[Claim, list[Any]]:
+    """The claim and the example's arrays.
+
+    Raises:
+        TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
+        ValueError: if an array is empty.
+    """
+    args = tuple(args) if isinstance(args, tuple | list) else (args,)
+    leaves, structure = jax.tree.flatten(args)
+
+    def holding(*traced: type) -> tuple[Claim, list[Any]]:
+        held = tuple(None if _is_array(x) or type(x) in traced else Held(x) for x in leaves)
+        arrays = [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
+        return Claim(forward, manual, by, structure, held, len(args)), arrays
+
+    # A Python integer may be a label, which can be traced, or a size or an axis, which can't.
+    claim, arrays = holding(int, float)
+    if any(type(x) is int for x in leaves):
+        try:
+            jax.eval_shape(claim.claimed, *arrays)
+        except Exception:  # whatever it is, it isn't there when the integer is held, or will be raised again
+            claim, arrays = holding(float)
+    described = ", ".join(
+        f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True)
+    )
+    if not any(is_float(x) for x in arrays):
+        raise TypeError(
+            f"nothing to differentiate: no argument is floating-point ({described or 'no arrays'}); "
+            "make one so, as by jnp.asarray(x, jnp.float32)"
+        )
+    for name, x in zip(claim.names(), arrays, strict=True):
+        if x.size == 0:
+            raise ValueError(f"args{name} is empty, of shape {x.shape}: give an example with at least one entry")
+    return claim._replace(arity=_arity(claim, arrays)), arrays
+
+
+def _arity(claim: Claim, arrays: list[Any]) -> int:
+    """How many positional arguments `by(forward)` hands to the forward; tracing it is what finds a bad claim."""
+    seen: list[int] = []
+    shapes: list[Any] = []
+
+    def watched(f: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*args: Any, **kwargs: Any) -> Any:
+            result = f(*args, **kwargs)
+            seen.append(len(args))
+            shapes.append([jnp.shape(leaf) for leaf in jax.tree.leaves(result)])
+            return result
+
+        return watching
+
+    forward = jax.tree.map(watched, claim.forward)
+    try:
+        jax.eval_shape(claim._replace(forward=forward).claimed, *arrays)
+    except TypeError as error:
+        if "scalar-output" not in str(error):
+            error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
+            raise
+        found = shapes[-1][0] if shapes and shapes[-1] else "no shape"
+        raise TypeError(
+            f"by=jax.grad needs a forward with a scalar result, and this one's has shape {found}: "
+            "give by=jax.jacobian, or sum the result to the scalar that the gradient is of"
+        ) from error
+    except Exception as error:
+        error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
+        raise
+    return seen[-1] if seen else len(claim.tree(arrays))
+
+
+def is_float(x: Any) -> bool:
+    """Whether an array is of a floating-point format."""
+    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic | jax.Array) and not jnp.issubdtype(x.dtype, jax.dtypes.extended)

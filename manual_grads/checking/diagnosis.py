@@ -1,0 +1,131 @@
+"""What is wrong with a gradient: hypotheses about its values, each tried at every point, best first."""
+
+from collections.abc import Callable, Iterator
+from itertools import permutations
+
+import numpy as np
+
+from manual_grads.checking.evidence import Evidence, rows_of, shortened
+from manual_grads.checking.places import (
+    by_label,
+    diagonals,
+    negative_inputs,
+    one_place,
+    right_in_one_place,
+    special_points,
+    tails,
+)
+from manual_grads.checking.report import Hypothesis
+from manual_grads.checking.terms import missing_factor, missing_term
+
+
+def diagnose(wrong: list[Evidence], right: int) -> list[Hypothesis]:
+    """Explanations, the best first; `right` is how many other results there are nothing wrong with."""
+    found: dict[str, Hypothesis] = {}
+    for e in wrong:
+        # Where nothing but NaN is wrong, its place is all there is to find.
+        for guess in GUESSES if (e.wrong & np.isfinite(e.got)).any() else (not_finite, tails, special_points):
+            for h in guess(e):
+                text = f"{e.where}: {h.text}" if e.where else h.text
+                if h.name in found:
+                    if text not in found[h.name].text:
+                        found[h.name] = h._replace(text=f"{found[h.name].text}; {text}")
+                else:
+                    found[h.name] = h._replace(text=text)
+    if right and wrong:
+        where = ", ".join(e.where for e in wrong)
+        found["one output"] = Hypothesis("one output", f"only {where} is wrong; {right} other results are right")
+    return list(found.values())
+
+
+def not_finite(e: Evidence) -> Iterator[Hypothesis]:
+    """NaN or infinity where the truth is finite."""
+    bad = e.decided & ~np.isfinite(e.got)
+    if bad.any():
+        at = tuple(np.argwhere(bad)[0])
+        inputs = ", ".join(f"args{name} = {shortened(x[at[0]])}" for name, x in e.inputs)
+        text = f"{e.got[at]} where the truth is {e.want[at]:.6g}, at '{e.names[at[0]]}': {inputs}"
+        yield Hypothesis("not finite", f"NaN or infinity at {int(rows_of(bad).sum())} points: {text}")
+
+
+def constant_factor(e: Evidence) -> Iterator[Hypothesis]:
+    """The sign, or a factor that is the same everywhere."""
+    large = e.decided & np.isfinite(e.got) & (np.abs(e.want) > 1e3 * e.tolerance) & (e.want != 0)
+    if not large.any():
+        return
+    factor = float(np.median(e.got[large] / e.want[large]))
+    if factor == 0:
+        if not e.got[large].any():
+            yield Hypothesis("zero", "the result is zero where it should not be")
+        return
+    named = _named(factor, e)
+    exact = named[1] if named else factor
+    if abs(exact - 1) < 1e-6 or not e.explains(e.got / exact, max(1.0, 1 / abs(exact))):
+        return
+    before, after = e.error(e.got), e.error(e.got / exact)
+    evidence = f"multiplying by {1 / exact:.6g} brings the worst error from {before:.2g} to {after:.2g}"
+    if exact == -1:
+        yield Hypothesis("sign", f"the sign is flipped: {evidence}")
+    else:
+        yield Hypothesis("constant factor", f"a constant factor {named[0] if named else f'{factor:.6g}'}: {evidence}")
+
+
+def _named(factor: float, e: Evidence) -> tuple[str, float] | None:
+    """The factor as 2, 1/N or the like."""
+    sign, size = ("-" if factor < 0 else ""), abs(factor)
+    known = {"1": 1.0, "2": 2.0, "1/2": 0.5, "4": 4.0, "1/4": 0.25, "π": np.pi, "1/π": 1 / np.pi, "2π": 2 * np.pi}
+    known |= {"√2": 2**0.5, "1/√2": 0.5**0.5, "√(2π)": (2 * np.pi) ** 0.5, "ln 2": np.log(2), "1/ln 2": 1 / np.log(2)}
+    for name, x in [*e.inputs, ("the result", e.want)]:
+        where = f"args{name}" if name.startswith("[") else name
+        for axis, n in enumerate(x.shape[1:]):
+            if n > 1:
+                meant = f"(N = {n}, axis {axis} of {where})"
+                known |= {f"N {meant}": n, f"1/N {meant}": 1 / n, f"√N {meant}": n**0.5, f"1/√N {meant}": n**-0.5}
+                known |= {f"N/(N−1) {meant}": n / (n - 1), f"(N−1)/N {meant}": (n - 1) / n}
+        n = int(np.prod(x.shape[1:]))
+        if x.ndim > 2 and n > 1:
+            known |= {f"N (N = {n}, the size of {where})": n, f"1/N (N = {n}, the size of {where})": 1 / n}
+    fits = [name for name, c in known.items() if abs(size - c) < 1e-4 * c]
+    if not fits:
+        return None
+    numbers = [name for name in fits if "N" in name]
+    names = [n for n in fits if "N" not in n] + numbers[:2]
+    return sign + " = ".join(names), (-1 if sign else 1) * float(known[fits[0]])
+
+
+def rearranged(e: Evidence) -> Iterator[Hypothesis]:
+    """Transposed, or the entries along an axis in another order."""
+    if e.got.ndim > 2:
+        for a in range(1, e.got.ndim):
+            for b in range(a + 1, e.got.ndim):
+                swapped = np.swapaxes(e.got, a, b)
+                if swapped.shape == e.got.shape and e.explains(swapped):
+                    yield Hypothesis("transposed", f"transposed: swapping axes {a - 1} and {b - 1} explains all of it")
+                elif swapped.shape == e.got.shape and e.explains(-swapped):
+                    yield Hypothesis("transposed", f"transposed and negated: axes {a - 1} and {b - 1}")
+    for axis in range(1, e.got.ndim):
+        n = e.got.shape[axis]
+        orders = [np.roll(np.arange(n), k) for k in range(1, n)] + [np.arange(n)[::-1]]
+        if 2 < n <= 5:
+            orders += [np.array(p) for p in permutations(range(n))]
+        for order in orders:
+            if n > 1 and (order != np.arange(n)).any() and e.explains(np.take(e.got, order, axis)):
+                text = f"permuted: along axis {axis - 1}, entries {order.tolist()} are in the places of 0 to {n - 1}"
+                yield Hypothesis("permuted", text)
+                return
+
+
+GUESSES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
+    not_finite,
+    constant_factor,
+    rearranged,
+    diagonals,
+    one_place,
+    by_label,
+    negative_inputs,
+    tails,
+    right_in_one_place,
+    missing_term,
+    missing_factor,
+    special_points,
+)

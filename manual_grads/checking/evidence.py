@@ -1,0 +1,81 @@
+"""A wrong result beside what it should be, and what a hypothesis would leave of the error."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manual_grads.checking.measure import ratios
+from manual_grads.checking.truth import Truth
+
+EXPLAINED = 8.0  # tolerances: an explanation need not have the rounding errors of the right formula
+
+
+class Evidence(NamedTuple):
+    """A result that is wrong, one leaf of it, beside what it should be, all stacked over the points."""
+
+    where: str  # how to call the leaf: "" if it is the only one
+    got: np.ndarray
+    want: np.ndarray
+    decided: np.ndarray
+    tolerance: np.ndarray
+    ratio: np.ndarray
+    names: list[str]  # of the points
+    inputs: list[tuple[str, np.ndarray]]  # the arguments' arrays, by name
+    value: list[np.ndarray]  # the forward's
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Which entries are."""
+        return self.ratio > 1
+
+    def left(self, instead: np.ndarray) -> float:
+        """The worst error, in tolerances, if the result were this."""
+        with np.errstate(all="ignore"):
+            ratio = np.abs(instead - self.want) / self.tolerance
+        ratio = np.where(self.decided & np.isfinite(self.got), np.nan_to_num(ratio, nan=np.inf), 0.0)
+        return float(ratio.max(initial=0.0))
+
+    def error(self, instead: np.ndarray) -> float:
+        """The worst error, absolute, over the points of ordinary size."""
+        with np.errstate(all="ignore"):
+            error = np.where(self.decided, np.abs(instead - self.want), 0.0)
+        return float(np.nanmax(error, initial=0.0))
+
+    def explains(self, instead: np.ndarray, allowance: float = 1.0) -> bool:
+        """Whether nearly nothing is left."""
+        with np.errstate(all="ignore"):
+            ratio = np.abs(instead - self.want) / self.tolerance
+        ratio = ratio[self.decided & np.isfinite(self.got)]
+        return bool(ratio.size) and bool(np.mean(ratio <= EXPLAINED * allowance) > 0.99)
+
+
+def evidence(
+    got: list[np.ndarray], truth: Truth, points: Any, names: list[str], inputs: list[tuple[str, Any]], where: list[str]
+) -> list[Evidence]:
+    """The leaves that are wrong."""
+    every = [
+        Evidence(
+            where[i],
+            leaf,
+            truth.want[i][points],
+            truth.decided[i][points],
+            truth.tolerance[i][points],
+            ratios(leaf, truth, i, points),
+            [names[p] for p in points],
+            [(name, x[points]) for name, x in inputs],
+            [v[points] for v in truth.value],
+        )
+        for i, leaf in enumerate(got)
+    ]
+    return [e for e in every if e.wrong.any()]
+
+
+def rows_of(mask: np.ndarray) -> np.ndarray:
+    """The points at which any entry is."""
+    return np.asarray(mask.reshape(len(mask), -1).any(1))
+
+
+def shortened(x: np.ndarray) -> str:
+    """An array's first entries."""
+    flat = ", ".join(f"{v:.4g}" for v in np.ravel(x)[:4].astype(float))
+    return f"[{flat}{', …' if x.size > 4 else ''}]" if x.ndim else flat

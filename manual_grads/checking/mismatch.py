@@ -1,0 +1,153 @@
+"""The failure, told: which check, where, by how much, with what inputs, how to see it again, and why."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manual_grads.checking.arguments import Claim
+from manual_grads.checking.diagnosis import diagnose
+from manual_grads.checking.evidence import evidence
+from manual_grads.checking.measure import Worst, ulps
+from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, hexed, reproduction, wrapped
+from manual_grads.checking.transforms import Got, quiet
+from manual_grads.checking.truth import Truth
+
+
+class Finding(NamedTuple):
+    """A check that failed."""
+
+    check: str
+    dtype: str
+    got: Got | None = None
+    worst: Worst | None = None
+    truth: Truth | None = None
+    arrays: Any = None
+    names: Any = None
+    error: Exception | None = None
+    complaint: str = ""
+
+
+def mismatch(claim: Claim, found: list[Finding], report: Report, formats: Any, example: list[Any]) -> GradientMismatch:
+    """The error to raise."""
+    valued = [f for f in found if f.worst is not None]
+    chosen = _clearest(valued) or found[0]
+    values = _of_values(claim, chosen) if chosen.worst else []
+    first = [h for h in values if h.name == "not finite"]
+    diagnosis = first + _of_behaviour(found, report) + [h for h in values if h not in first]
+    if not diagnosis:
+        diagnosis = [Hypothesis("unexplained", "none of the known causes explains it")]
+    lines = [f"{report.claim} does not hold", f"failing check: {chosen.check}"]
+    if len(found) > 1:
+        others = list(dict.fromkeys(f.check for f in found if f is not chosen))
+        lines += wrapped(f"also failing: {', '.join(others)}", "")
+    w = chosen.worst
+    dtypes = next(f.dtypes for f in formats if f.name == chosen.dtype)
+    point = example
+    if w is not None and chosen.truth is not None and chosen.got is not None:
+        error = abs(w.got - w.want)
+        where = f"result{_leaf_name(claim, chosen, w.leaf)}" + (f", index {w.place}" if w.place else "")
+        point = [x[w.point] for x in chosen.arrays]
+        lines += [
+            f"worst at {where}, at the point '{chosen.names[w.point]}'",
+            f"  got  {w.got!r}  {_hex(w.got)}",
+            f"  want {w.want!r}  {_hex(w.want)}",
+            f"  error {error:.3g}, {float(ulps(error, w.want, chosen.dtype)):.3g} ULP, {w.ratio:.3g} times the allowed",
+        ]
+        for name, x, d in zip(claim.names(), point, dtypes, strict=True):
+            lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({d})", "  ")
+    else:
+        text = chosen.complaint or f"{type(chosen.error).__name__}: {chosen.error}"
+        lines += wrapped(text.splitlines()[0], "  ")
+    kept = sum(np.size(x) for x in point) <= 400
+    lines += [f"seed {report.seed}; to see it again:", f"  {reproduction(claim, point, dtypes, report.seed, kept)}"]
+    lines += ["diagnosis:"]
+    for number, h in enumerate(diagnosis, 1):
+        first, *rest = wrapped(f"{number}. {h.text}", "  ")
+        lines += [first, *("   " + line for line in rest)]
+    lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
+    return GradientMismatch("\n".join(lines), chosen.check, diagnosis, report)
+
+
+def _clearest(found: list[Finding]) -> Finding | None:
+    """Float64 shows most, and all points at once more than some."""
+
+    def clarity(f: Finding) -> tuple[bool, bool]:
+        return (f.got is not None and f.got.name == "jit of vmap", f.dtype == "float64")
+
+    return max(found, key=clarity) if found else None
+
+
+def _leaf_name(claim: Claim, finding: Finding, leaf: int) -> str:
+    assert finding.truth is not None
+    return f"[{leaf}]" if len(finding.truth.want) > 1 else ""
+
+
+def _of_values(claim: Claim, finding: Finding) -> list[Hypothesis]:
+    """Explanations of the values."""
+    got, truth = finding.got, finding.truth
+    assert got is not None and truth is not None
+    where = [f"result[{i}]" if len(got.leaves) > 1 else "" for i in range(len(got.leaves))]
+    inputs = list(zip(claim.names(), finding.arrays, strict=True))
+    with quiet():
+        wrong = evidence(got.leaves, truth, got.points, finding.names, inputs, where)
+        return diagnose(wrong, len(got.leaves) - len(wrong))
+
+
+def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
+    """Explanations by what fails and what doesn't."""
+    causes: list[Hypothesis] = []
+    for f in found:
+        if "non-deterministic" in f.complaint:
+            causes.append(Hypothesis("non-deterministic", f.complaint))
+        elif f.complaint.startswith("wrong shape"):
+            causes += _of_shape(f.complaint)
+            causes.append(Hypothesis("wrong shape", f.complaint))
+        elif f.complaint.startswith("wrong dtype"):
+            causes.append(Hypothesis("wrong dtype", f"{f.complaint} (in {f.dtype})"))
+        elif f.complaint.startswith("wrong tree"):
+            causes.append(Hypothesis("wrong tree", f.complaint))
+        elif "traced" in f.complaint:
+            causes.append(Hypothesis("raises when traced", f.complaint))
+        elif f.complaint:
+            causes.append(Hypothesis(f.check, f"{f.check}: {f.complaint}"))
+        elif f.error is not None:
+            name = "leaked tracer" if "eak" in str(f.error) or "Tracer" in type(f.error).__name__ else "raises"
+            text = f"{f.check}: {type(f.error).__name__}: {str(f.error).splitlines()[0]}"
+            causes.append(Hypothesis(name, text))
+    failed = {(row.dtype, row.check) for row in report.rows if not row.passed}
+    passed = {(row.dtype, row.check) for row in report.rows if row.passed and not row.check.startswith("against")}
+    failed_checks, passed_checks = {c for _, c in failed}, {c for _, c in passed}
+    bad, good = {d for d, _ in failed}, {row.dtype for row in report.rows} - {d for d, _ in failed}
+    if good:
+        causes.append(
+            Hypothesis("one dtype", f"wrong only in {', '.join(sorted(bad))}; right in {', '.join(sorted(good))}")
+        )
+    # These three are called at the same ordinary points, so that a gradient that is wrong elsewhere isn't meant.
+    if {"eager", "jit"} <= passed_checks - failed_checks and "vmap of jit" in failed_checks:
+        causes.append(Hypothesis("only when batched", f"wrong only when batched: {', '.join(sorted(failed_checks))}"))
+    elif "eager" in passed_checks - failed_checks and "jit" in failed_checks:
+        causes.append(Hypothesis("only when jitted", f"right eagerly, wrong under {', '.join(sorted(failed_checks))}"))
+    elif "eager" in failed_checks - passed_checks and "jit" not in failed_checks:
+        causes.append(Hypothesis("only when eager", "right when compiled, wrong eagerly"))
+    return list({h.name: h for h in reversed(causes)}.values())[::-1]
+
+
+def _hex(x: float) -> str:
+    return float(x).hex()
+
+
+def _of_shape(complaint: str) -> list[Hypothesis]:
+    """What a wrong shape says."""
+    expected, got = (
+        tuple(int(n) for n in part.strip("() ").split(",") if n.strip())
+        for part in (complaint.split("expected ")[1].split("), ")[0], complaint.split("got ")[1])
+    )
+    if sorted(expected) == sorted(got) and expected != got:
+        return [Hypothesis("transposed", f"transposed: {got} is {expected} with its axes in another order")]
+    if len(got) > len(expected) and got[len(got) - len(expected) :] == expected:
+        extra = got[: len(got) - len(expected)]
+        return [Hypothesis("not reduced", f"not reduced over the batch: the leading axes {extra} are to be summed")]
+    if len(got) < len(expected) and (expected[len(expected) - len(got) :] == got or expected[: len(got)] == got):
+        text = f"reduced too far: of {expected}, the axes {expected} less {got} were summed or averaged"
+        return [Hypothesis("reduced too far", text)]
+    return []

@@ -1,0 +1,153 @@
+"""What rounding does to a function: its spread when every operation is off by a random part of an ULP.
+
+The function's jaxpr is run in float64, with noise of a narrower format's size on the inputs and on each operation's
+result (Monte Carlo arithmetic; Parker, Pierce and Eggert 2000). The spread of the results says how far a right
+computation by the same formula may be from the truth, cancellation included, whatever the size of the arrays.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend.core import ClosedJaxpr, Literal
+from jaxtyping import Array, Float
+
+NOISE = 4099  # noise numbers, reused cyclically
+# Nothing is rounded where entries are only moved, compared, chosen or negated.
+EXACT = frozenset(
+    "abs and argmax argmin broadcast_in_dim ceil clamp concatenate convert_element_type copy copy_p dynamic_slice "
+    "dynamic_update_slice eq expand_dims floor gather ge gt iota is_finite le lt max min ne neg not or pad "
+    "reduce_and reduce_max reduce_min reduce_or reduce_precision reshape rev round scatter select_n "
+    "sign slice sort split squeeze stop_gradient transpose xor".split()
+)
+# XLA's elementary functions are within about this many ULP.
+ELEMENTARY = dict.fromkeys(
+    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh digamma erf erf_inv erfc exp exp2 expm1 lgamma log log1p "
+    "logistic pow rsqrt sin sinh tan tanh".split(),
+    4.0,
+)
+SUMS = ("dot_general", "reduce_sum", "cumsum", "add_any")
+INLINED = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "remat",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+    "custom_vjp_call",
+)
+
+
+def noisy(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`noisy(f)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u."""
+
+    def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
+        closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
+        run = _Run(u * noise)
+        leaves = [run.rounded(x, jnp.where(x == 0, 1.0, x)) for x in map(jnp.asarray, jax.tree.leaves(args))]
+        results = run.evaluate(closed, leaves)
+        return jax.tree.unflatten(jax.tree.structure(shape), results)
+
+    return with_noise
+
+
+def noisy_inputs(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with noise on the inputs only, which takes a third of the time to compile."""
+
+    def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
+        run = _Run(u * noise)
+        return f(*(run.rounded(x, jnp.where(x == 0, 1.0, x)) for x in map(jnp.asarray, args)))
+
+    return with_noise
+
+
+def narrowest(f: Callable[..., Any], *args: Any) -> float:
+    """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
+    closed = jax.make_jaxpr(f)(*args)
+    return max([0.0, *(float(jnp.finfo(dtype).eps) for dtype in _formats(closed.jaxpr))])
+
+
+def _formats(jaxpr: Any) -> list[Any]:
+    found = []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "convert_element_type" and jnp.issubdtype(eqn.invars[0].aval.dtype, jnp.floating):
+            found += [eqn.params["new_dtype"]]
+        for inner in jax.tree.leaves(
+            list(eqn.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")
+        ):
+            inner = getattr(inner, "jaxpr", inner)
+            found += _formats(inner) if hasattr(inner, "eqns") else []
+    return [dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating)]
+
+
+class _Run:
+    """One evaluation: where in the noise it stands."""
+
+    def __init__(self, noise: Any) -> None:
+        self.noise, self.at = noise, 0
+
+    def error(self, shape: tuple[int, ...]) -> Any:
+        """The next so many relative errors."""
+        size = int(np.prod(shape))
+        have = self.noise.shape[0]
+        if size > have:
+            return jnp.resize(self.noise, shape)
+        start = self.at % (have - size + 1)
+        self.at += size + 7
+        return lax.reshape(lax.slice(self.noise, (start,), (start + size,)), shape)
+
+    def rounded(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
+        """X, off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
+        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+            return x
+        size = x if magnitude is None else magnitude
+        size = lax.convert_element_type(size, x.dtype)
+        error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x)), x.dtype), size)
+        return lax.add(jnp.asarray(x), error if ulps == 1.0 else ulps * error)
+
+    def evaluate(self, closed: ClosedJaxpr, args: list[Any]) -> list[Any]:
+        """The jaxpr's outputs."""
+        jaxpr = closed.jaxpr
+        env: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *args), strict=True))
+
+        def read(atom: Any) -> Any:
+            return atom.val if isinstance(atom, Literal) else env[atom]
+
+        for eqn in jaxpr.eqns:
+            outs = self.equation(eqn, [read(atom) for atom in eqn.invars])
+            env.update(zip(eqn.outvars, outs, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
+        """One equation's outputs."""
+        name = eqn.primitive.name
+        inner = next((eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in eqn.params), None)
+        if name in INLINED and inner is not None:
+            closed = inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
+            return self.evaluate(closed, values)
+        apply = partial(eqn.primitive.bind, **eqn.primitive.get_bind_params(eqn.params))
+        outs = apply(*values)
+        outs = list(outs) if eqn.primitive.multiple_results else [outs]
+        if name in EXACT:
+            return outs
+        if name in SUMS:
+            magnitude = apply(*map(jnp.abs, values))  # a sum's error is relative to that of the absolute terms
+            return [self.rounded(outs[0], magnitude)]
+        if name in ELEMENTARY or eqn.outvars[0].aval.shape == () or not _opaque(eqn):
+            return [self.rounded(out, ulps=ELEMENTARY.get(name, 1.0)) for out in outs]
+        # Of a loop or a factorisation only the norm of the error is known.
+        return [self.rounded(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+
+
+def _opaque(eqn: Any) -> bool:
+    return eqn.primitive.multiple_results or eqn.primitive.name in ("triangular_solve", "cholesky")

@@ -1,0 +1,140 @@
+"""`check_gradient` itself: what it takes, what it says, and what it leaves alone."""
+
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.checking import GradientMismatch, check_gradient
+from tests.checking.corpus import functions as f
+from tests.checking.corpus.right import sinc_grad, trapped_sinc
+
+check_quickly = partial(check_gradient, thorough=False)
+
+
+def doubled(z):
+    return 2 * f.sigmoid_grad(z)
+
+
+def test_a_report_is_a_table_of_every_check():
+    report = check_gradient(f.sigmoid, f.sigmoid_grad, (f.Z,))
+    checks = {(row.dtype, row.check) for row in report.rows}
+    for check in (
+        "jit of vmap",
+        "eager",
+        "jit",
+        "vmap of jit",
+        "scan",
+        "checkpoint",
+        "donated inputs",
+        "leaked tracers",
+    ):
+        assert ("float32", check) in checks
+    for oracle in ("reverse", "forward", "differences"):
+        assert ("float64", f"against {oracle}") in checks
+    assert report.passed
+    lines = str(report).splitlines()
+    assert lines[0] == "sigmoid_grad == grad(sigmoid): passed"
+    assert max(map(len, lines)) <= 100
+    assert any("float32" in line and "scan" in line for line in lines)
+
+
+def test_a_rejection_says_where_and_runs_again_when_pasted():
+    with pytest.raises(GradientMismatch) as caught:
+        check_quickly(f.sigmoid, doubled, (f.Z,))
+    text = str(caught.value)
+    for part in ("failing check: jit of vmap, float64", "got ", "want ", "ULP", "0x1.", "seed 0", "multiplying by 0.5"):
+        assert part in text
+    assert caught.value.diagnosis[0].name == "constant factor"
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("import "))
+    with pytest.raises(GradientMismatch):
+        exec(line.strip(), {})
+
+
+def test_a_forward_whose_autodiff_is_nan_is_reported_as_its_own_problem():
+    report = check_gradient(trapped_sinc, sinc_grad, (f.VECTOR,))
+    assert any("the forward's own autodiff is not finite" in note for note in report.notes)
+
+
+def test_a_forward_whose_rule_is_wrong_is_the_odd_one_out():
+    @jax.custom_jvp
+    def cube(x):
+        return x**3
+
+    cube.defjvp(lambda x, t: (x[0] ** 3, 2.9 * x[0] ** 2 * t[0]))
+    report = check_gradient(cube, lambda x: 3 * x**2, (np.float32(0.5),))
+    assert any("oracles disagree" in note and "differences" in note for note in report.notes)
+
+
+def test_a_stop_gradient_is_respected():
+    def forward(x):
+        return (x * jax.lax.stop_gradient(x)).sum()
+
+    assert check_gradient(forward, lambda x: x + 0, (f.VECTOR,)).passed
+    with pytest.raises(GradientMismatch):
+        check_gradient(forward, lambda x: 2 * x, (f.VECTOR,))
+
+
+def test_points_outside_the_domain_are_skipped_and_counted():
+    report = check_quickly(lambda x: jnp.log(x).sum(), lambda x: 1 / x, (np.array([0.5, 0.1], np.float32),))
+    assert 0 < report.skipped < report.points
+
+
+def test_a_tenth_of_a_percent_is_seen_in_every_output_of_the_network():
+    for i in range(3):
+
+        def manual(*args, i=i):
+            return tuple(g * (1.001 if i == j else 1) for j, g in enumerate(f.network_grads(*args)))
+
+        with pytest.raises(GradientMismatch) as caught:
+            check_quickly(f.network, manual, f.NETWORK, f.GRADS_3, dtypes=["float32"])
+        assert f"result[{i}]" in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_dtypes_that_are_asked_for(dtype):
+    report = check_quickly(f.cross_entropy, f.cross_entropy_grad, (f.LOGITS, f.LABEL), dtypes=[dtype])
+    assert {row.dtype for row in report.rows} == {dtype}
+    with pytest.raises(GradientMismatch):
+        check_quickly(f.cross_entropy, lambda s, y: -f.cross_entropy_grad(s, y), (f.LOGITS, f.LABEL), dtypes=[dtype])
+
+
+def test_no_configuration_is_changed():
+    before = (dict(jax.config.values), jnp.ones(1).dtype)
+    check_quickly(f.sigmoid, f.sigmoid_grad, (f.Z,))
+    with pytest.raises(GradientMismatch):
+        check_quickly(f.sigmoid, doubled, (f.Z,))
+    assert (dict(jax.config.values), jnp.ones(1).dtype) == before
+
+
+def test_what_the_manual_gradient_raises_is_raised_with_a_note():
+    def broken(z):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        check_quickly(f.sigmoid, broken, (f.Z,))
+    assert any("eager, float32" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("forward", "args", "error", "message"),
+    [
+        (f.norm, (np.arange(3),), TypeError, "no argument is floating-point .*make one so"),
+        (f.norm, (np.zeros((0,), np.float32),), ValueError, r"args\[0\] is empty"),
+        (jnp.sin, (f.VECTOR,), TypeError, "needs a forward with a scalar result.*jax.jacobian"),
+        (lambda x: jnp.log(-(x**2)).sum() + jnp.nan, (f.VECTOR,), ValueError, "finite at no point"),
+    ],
+)
+def test_bad_input_is_a_clear_error(forward, args, error, message):
+    with pytest.raises(error, match=message):
+        check_quickly(forward, lambda x: x, args)
+
+
+def test_the_quick_mode_is_quick():
+    check_quickly(f.norm, f.norm_grad, (f.VECTOR,))
+    start = time.process_time()
+    check_quickly(f.cross_entropy, f.cross_entropy_grad, (f.LOGITS, f.LABEL))
+    assert time.process_time() - start < 4  # a second of wall clock on an idle machine; compiling uses every core

@@ -1,0 +1,80 @@
+"""The kill list: every wrong gradient is rejected, with the right diagnosis, and no right one is.
+
+Compiling them takes minutes: of each, every sixteenth runs in plain pytest, every fourth of the others by `-m slow`, and
+the rest by `-m corpus`.
+"""
+
+import re
+from functools import cache
+
+import pytest
+
+from manual_grads.checking import GradientMismatch, check_gradient
+from tests.checking.corpus.right import RIGHT
+from tests.checking.corpus.wrong import WRONG
+
+
+def a_part_of(names):
+    """The names, all but a few marked."""
+    return [
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), *how_often(i)]) for i, name in enumerate(names)
+    ]
+
+
+def how_often(i):
+    if i % 16 == 0:
+        return []
+    return [pytest.mark.slow if i % 4 == 0 else pytest.mark.corpus]
+
+
+@cache
+def rejection(name):
+    (forward, args, by), manual, _ = WRONG[name]
+    try:
+        check_gradient(forward, manual, args, by)
+    except GradientMismatch as error:
+        return error
+    return None
+
+
+def test_the_corpus_is_as_large_as_promised():
+    assert len(WRONG) >= 60
+    assert len(RIGHT) >= 25
+
+
+@pytest.mark.parametrize("name", a_part_of(WRONG))
+def test_a_wrong_gradient_is_rejected(name):
+    assert rejection(name) is not None
+
+
+# The residual is a product with a matrix that isn't recognised; a multiple of a direction fits it nearly.
+MISDIAGNOSED = {"solve: A for Aᵀ"}
+
+
+def test_nine_in_ten_diagnoses_are_right():
+    assert len(MISDIAGNOSED) <= 0.1 * len(WRONG)
+
+
+@pytest.mark.parametrize("name", a_part_of(name for name in WRONG if name not in MISDIAGNOSED))
+def test_the_best_explanation_is_a_right_one(name):
+    error = rejection(name)
+    assert error is not None
+    assert error.diagnosis[0].name in WRONG[name][2], [h.text for h in error.diagnosis]
+
+
+@pytest.mark.parametrize("name", a_part_of(WRONG))
+def test_the_text_of_a_rejection_is_legible(name):
+    error = rejection(name)
+    lines = [line for line in str(error).splitlines() if not line.strip().startswith("import ")]
+    assert max(map(len, lines)) <= 100, max(lines, key=len)
+    assert re.search(r"^failing check: ", str(error), re.M)
+    assert re.search(r"^seed 0; to see it again:$", str(error), re.M)
+    assert "diagnosis:\n  1. " in str(error)
+
+
+@pytest.mark.parametrize("name", a_part_of(RIGHT))
+def test_a_right_gradient_passes(name):
+    forward, manual, args, by = RIGHT[name]
+    report = check_gradient(forward, manual, args, by)
+    assert report.passed
+    assert report.skipped < report.points
