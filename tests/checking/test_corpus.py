@@ -1,7 +1,6 @@
 """The kill list: every wrong gradient is rejected, with the right diagnosis, and no right one is.
 
-Compiling them takes minutes: of each, every sixteenth runs in plain pytest, every fourth of the others by `-m slow`, and
-the rest by `-m corpus`.
+Compiling them takes minutes: every sixteenth runs in plain pytest, and the rest by `-m everything`.
 """
 
 import re
@@ -17,14 +16,9 @@ from tests.checking.corpus.wrong import WRONG
 def a_part_of(names):
     """The names, all but a few marked."""
     return [
-        pytest.param(name, marks=[pytest.mark.xdist_group(name), *how_often(i)]) for i, name in enumerate(names)
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), *([pytest.mark.everything] if i % 16 else [])])
+        for i, name in enumerate(names)
     ]
-
-
-def how_often(i):
-    if i % 16 == 0:
-        return []
-    return [pytest.mark.slow if i % 4 == 0 else pytest.mark.corpus]
 
 
 @cache
