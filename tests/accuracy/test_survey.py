@@ -41,7 +41,7 @@ EVERYTHING = [
         *(rule, dtype, classes, kind),
         id=f"{rule.name}-{dtype}-{classes}-{kind}",
         # In 16 bits it is float32's result, rounded: for every day, one size shows that.
-        marks=pytest.mark.slow if classes in (1, 2, 200) and dtype in ("float16", "bfloat16") else (),
+        marks=pytest.mark.everything if classes in (1, 2, 200) and dtype in ("float16", "bfloat16") else (),
     )
     for rule in RULES.values()
     for dtype in DTYPES
@@ -105,7 +105,7 @@ def test_promise_by_vmap_and_eagerly(rule, dtype):
 @pytest.mark.parametrize(
     ("classes", "dtype"),
     [
-        pytest.param(classes, dtype, marks=() if dtype == "float32" else pytest.mark.slow)
+        pytest.param(classes, dtype, marks=() if dtype == "float32" else pytest.mark.everything)
         for classes in (10_000, 100_000)
         for dtype in DTYPES
     ],

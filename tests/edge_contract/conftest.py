@@ -20,11 +20,11 @@ def dtype(request):
 
 
 def pytest_collection_modifyitems(items):
-    """Leaves to the slow tests what is covered one by one: all ways are tried in float32, all dtypes in batches."""
+    """Leaves to `-m everything` what is covered one by one: all ways are tried in float32, all dtypes in batches."""
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         if params.get("dtype", "float32") != "float32" and params.get("way", "batch") != "batch":
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.everything)
 
 
 @pytest.fixture(params=["eager", "vmap", "batch"])
