@@ -49,11 +49,10 @@ def test_jacobian_is_positive_semidefinite(s):
 
 @many
 @given(logits, st.sampled_from([-64.0, 1.0, 32.0, 2.0**10]))
-def test_shift_invariance(s, c):
+def test_shift_invariance_is_exact(s, c):
     s = np.round(s * 64) / np.float32(64)  # so that s + c is exact
+    np.testing.assert_array_equal(softmax(s + np.float32(c)), softmax(s))
     np.testing.assert_array_equal(jacobian(s + np.float32(c)), jacobian(s))
-    # Its faster exponentials of s and s + c are different numbers; each result is right to 6 ULP.
-    np.testing.assert_allclose(softmax(s + np.float32(c)), softmax(s), rtol=24 * U, atol=TINY)
 
 
 @many
