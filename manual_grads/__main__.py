@@ -18,6 +18,9 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="verify every rule, every line, and the network on data")
     verify.add_argument("--only", metavar="NAME", action="append", help="verify this rule alone (may be repeated)")
     verify.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    check = commands.add_parser("check", help="verify the rules that a file or module of yours registers")
+    check.add_argument("target", metavar="FILE_OR_MODULE", help="a Python file, or the name of a module")
+    check.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
     lines = commands.add_parser("lines", help="the document's lines in order, each with its verdict")
     lines.add_argument("task", nargs="?", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
     lines.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
@@ -28,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
     )
     accuracy.add_argument("--plot", type=Path, metavar="DIR", help="draw the pictures there, instead of the table")
-    for command in (verify, lines, accuracy):
+    for command in (verify, check, lines, accuracy):
         command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return top
 
@@ -50,15 +53,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     """Runs the command that the options name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
-    from manual_grads import commands
-
     if options.command == "lines":
-        return commands.lines(options.task, options.seed, options.json)
-    unknown = set(options.only or ()) - set(commands.RULES)
+        from manual_grads.commands.lines import lines
+
+        return lines(options.task, options.seed, options.json)
+    if options.command == "check":
+        from manual_grads.commands.loading import NoRules
+        from manual_grads.commands.verify import check
+
+        try:
+            return check(options.target, options.seed, options.json)
+        except NoRules as error:
+            print(error, file=sys.stderr)
+            return 2
+    from manual_grads.commands import verify
+
+    unknown = set(options.only or ()) - set(verify.RULES)
     if unknown:
-        top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(commands.RULES)}")
+        top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(verify.RULES)}")
     if options.command == "verify":
-        return commands.verify(options.only, options.seed, options.json)
+        return verify.verify(options.only, options.seed, options.json)
     if options.plot:
         from manual_grads.accuracy import plots
 

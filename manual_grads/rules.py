@@ -10,12 +10,15 @@ claims ``softmax_jacobian == jax.jacobian(plain.softmax)``. Tests, command line 
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 from jaxtyping import Array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class Sizes(NamedTuple):
@@ -45,6 +48,11 @@ class Rule(NamedTuple):
         transform = getattr(self.by, "func", self.by).__name__
         return f"{transform}({getattr(self.forward, '__name__', 'LINKS')})"
 
+    @property
+    def label_kinds(self) -> tuple[bool, ...]:
+        """The values of `Sizes.soft_labels` that make a difference to its arguments."""
+        return (False, True) if "labels" in signature(self.manual).parameters else (False,)
+
 
 RULES: dict[str, Rule] = {}
 
@@ -53,8 +61,8 @@ def derivative_of(
     forward: Any,
     *,
     by: Callable[..., Any],
-    equation: str,
     example: Callable[..., tuple[Array, ...]],
+    equation: str = "",
     summed: tuple[int, ...] = (),
 ) -> Callable[[Function], Function]:
     """Records the claim `manual == by(forward)` in `RULES` and returns `manual` as it was.
@@ -62,8 +70,8 @@ def derivative_of(
     Args:
         forward: the function whose derivative is claimed.
         by: the JAX transform that is reproduced (`jax.grad`, `jax.jacobian`, `vjp`, `jvp`, …).
-        equation: the document's task, such as "19.1".
         example: draws arguments: `example(key, dtype, sizes)`, with `sizes.batch` leading axes on those that have them.
+        equation: where it is derived, such as the document's task "19.1".
         summed: positions of the outputs that native batch axes sum over the examples.
 
     Raises:
@@ -114,6 +122,30 @@ def jvp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[.
 def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     """`hvp(f)(*args, tangent) = H·tangent`, the Hessian of a scalar `f` in its first argument."""
     return jvp(jax.grad(f))
+
+
+def batched(
+    f: Any, by: Callable[..., Any], batch_axes: tuple[int, ...], summed: tuple[int, ...] = ()
+) -> Callable[..., Any]:
+    """`by(f)` of each example of a batch: what a function with native batch axes is claimed to equal.
+
+    Args:
+        f: a function of one example.
+        by: the transform that is reproduced for one example.
+        batch_axes: how many leading batch axes each argument has.
+        summed: positions of the outputs that are summed over the batch.
+    """
+    depth, each = max(batch_axes), by(f)
+    for level in reversed(range(depth)):  # outermost last
+        each = jax.vmap(each, tuple(0 if n > level else None for n in batch_axes))
+
+    def of_batch(*args: Any) -> Any:
+        results = each(*args)
+        if not summed:
+            return results
+        return tuple(r.sum(tuple(range(depth))) if i in summed else r for i, r in enumerate(results))
+
+    return of_batch
 
 
 def link_jacobians(links: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:

@@ -3,7 +3,6 @@
 import pytest
 
 import manual_grads  # noqa: F401 - registers the rules
-from manual_grads.checking.claims import label_kinds
 from manual_grads.rules import RULES
 
 # One worker a rule, so that its references are compiled once.
@@ -11,9 +10,9 @@ RULES_AND_LABELS = [
     pytest.param(
         rule,
         soft_labels,
-        id=f"{rule.name}-{'distribution' if soft_labels else 'integer'}" if len(label_kinds(rule)) > 1 else rule.name,
+        id=f"{rule.name}-{'distribution' if soft_labels else 'integer'}" if len(rule.label_kinds) > 1 else rule.name,
         marks=pytest.mark.xdist_group(rule.name),
     )
     for rule in RULES.values()
-    for soft_labels in label_kinds(rule)
+    for soft_labels in rule.label_kinds
 ]

@@ -1,4 +1,4 @@
-"""Every rule: {eager, jit} × {every call} × {every dtype} × {both kinds of labels} × {three oracles}."""
+"""Every rule: its claim, by the checker that anyone's gradient is checked with; and how its function behaves."""
 
 import chex
 import jax
@@ -8,53 +8,44 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.accuracy.peers import PEERS
-from manual_grads.checking.claims import DTYPES, assert_claim, assert_close, calls, evaluate, reference
-from manual_grads.rules import RULES, Sizes, derivative_of, hvp, jvp, link_jacobians, vjp
+from manual_grads.checking import check_gradient
+from manual_grads.checking.verify import BATCH, verify_rule
+from manual_grads.rules import RULES, Sizes, batched, derivative_of, hvp, jvp, link_jacobians, vjp
 from tests.registry import RULES_AND_LABELS
 
-WAYS = [
-    # Eager results are those of the same jitted functions, one after the other: one dtype shows it.
-    pytest.param(
-        *(jit, dtype),
-        id=f"{'jit' if jit else 'eager'}-{dtype}",
-        marks=() if jit or dtype == "float32" else pytest.mark.everything,
-    )
-    for jit in (False, True)
-    for dtype in DTYPES
-]
+
+@pytest.mark.parametrize("name", RULES)
+def test_claim_holds(name):
+    verdict = verify_rule(RULES[name])
+    assert verdict.passed, "\n".join(verdict.failures)
+    assert {row.dtype for row in verdict.rows} == {"float16", "bfloat16", "float32", "float64"}
 
 
-@pytest.mark.parametrize(("jit", "dtype"), WAYS)
-@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
-def test_claim_holds_for_every_call_and_oracle(rule, soft_labels, jit, dtype):
-    assert_claim(rule, dtype, soft_labels, jit)
+def of_one_and_of_a_batch(rule, soft_labels, dtype="float32", seed=0):
+    """The arguments of an example, and of a batch."""
+    sizes = Sizes(soft_labels=soft_labels)
+    return [rule.example(jax.random.key(seed), jnp.dtype(dtype), sizes._replace(batch=b)) for b in ((), BATCH)]
 
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_claim_holds_for_the_forward_of_jax_and_optax(rule, soft_labels):
-    assert_equals_by(rule, PEERS[rule.forward], soft_labels)
+    args, _ = of_one_and_of_a_batch(rule, soft_labels)
+    check_gradient(PEERS[rule.forward], rule.manual, args, rule.by, dtypes=["float64"], thorough=False, seed=1)
 
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_claim_holds_for_the_exported_forward_too(rule, soft_labels):
     """The accurate forms of the forward functions can be differentiated by JAX as well as the plain ones."""
-    links = isinstance(rule.forward, tuple)
-    forward = rule.forward if links else getattr(mg, rule.forward.__name__)
-    assert_equals_by(rule, forward, soft_labels)
-
-
-def assert_equals_by(rule, forward, soft_labels):
-    with jax.enable_x64(True):
-        some_calls = calls(rule, "float64", soft_labels, seed=1)
-        gots = evaluate(rule, some_calls, jit=True)
-    for got, want in zip(gots, reference(rule._replace(forward=forward), "reverse", some_calls), strict=True):
-        assert_close(got, want, "float64")
+    args, _ = of_one_and_of_a_batch(rule, soft_labels)
+    forward = rule.forward if isinstance(rule.forward, tuple) else getattr(mg, rule.forward.__name__)
+    check_gradient(forward, rule.manual, args, rule.by, dtypes=["float64"], thorough=False, seed=1)
 
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_nothing_depends_on_rank_promotion(rule, soft_labels):
     with jax.numpy_rank_promotion("raise"):
-        evaluate(rule, calls(rule, "float32", soft_labels), jit=True)
+        for args in of_one_and_of_a_batch(rule, soft_labels):
+            jax.eval_shape(rule.manual, *args)
 
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
@@ -68,8 +59,9 @@ def test_is_traced_once_for_a_shape(rule, soft_labels):
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_results_have_the_input_dtype_under_x64_too(rule, soft_labels):
     with jax.enable_x64(True):
-        for got in evaluate(rule, calls(rule, "float32", soft_labels), jit=True):
-            chex.assert_trees_all_equal_dtypes(got, jax.tree.map(lambda g: g.astype(jnp.float32), got))
+        for args in of_one_and_of_a_batch(rule, soft_labels):
+            for got in jax.tree.leaves(jax.eval_shape(rule.manual, *args)):
+                chex.assert_equal(got.dtype, jnp.float32)
 
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
@@ -87,6 +79,7 @@ def test_every_public_function_is_registered():
 def test_sizes_are_unequal():
     sizes = Sizes()
     assert len({sizes.inputs, sizes.hidden, sizes.classes}) == 3
+    assert BATCH[0] != BATCH[1]
 
 
 def test_a_name_is_registered_once():
@@ -120,6 +113,15 @@ def test_jvp():
 
 def test_hvp():
     chex.assert_trees_all_close(hvp(cubic)(X, Y, T), 6 * X * T * jnp.exp(Y))
+
+
+def test_batched_is_by_of_each_example_and_sums_what_is_to_be_summed():
+    xs, ys = jnp.stack([X, T]), jnp.array([Y, U])
+    by = batched(cubic, lambda f: jax.grad(f, (0, 1)), (1, 0), summed=(1,))
+    dx, dy = by(xs, Y)
+    chex.assert_trees_all_close(dx, jnp.stack([GRADIENT, 3 * T**2 * jnp.exp(Y)]))
+    chex.assert_trees_all_close(dy, cubic(X, Y) + cubic(T, Y))
+    chex.assert_trees_all_close(batched(cubic, lambda f: f, (2, 1))(xs[None], ys[1:])[0, 1], cubic(T, U))
 
 
 def test_link_jacobians_are_those_of_each_link_where_the_chain_passes():

@@ -17,9 +17,8 @@ from rich.text import Text
 from manual_grads.accuracy import inputs, survey, sweep
 from manual_grads.accuracy.promises import bound
 from manual_grads.accuracy.survey import Measured, Worst
-from manual_grads.checking.claims import DTYPES
 from manual_grads.printing import SHORT, console, mark, print_json
-from manual_grads.rules import RULES, Rule
+from manual_grads.rules import FLOATS, RULES, Rule
 
 COMPARED = ("plain", "jax.nn")  # forwards
 CLASSES, ALL_CLASSES = (10,), (1, 2, 3, 10, 200, 10_000, 100_000)
@@ -29,7 +28,7 @@ SPREAD = 2**22  # of float32's 2³² numbers; the test suite tries four times as
 def accuracy(only: list[str] | None, seed: int, as_json: bool, exhaustive: bool) -> int:
     """Measures the rules in every dtype; returns 0 if every promise is kept, else 1."""
     out = console()
-    jobs = [(RULES[name], dtype) for name in only or RULES for dtype in DTYPES]
+    jobs = [(RULES[name], dtype) for name in only or RULES for dtype in FLOATS]
     with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
         task = progress.add_task("measuring", total=len(jobs))
         rows = []

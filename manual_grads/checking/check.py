@@ -1,6 +1,7 @@
 """`check_gradient`: is a hand-written derivative what it is claimed to be, and if not, what is wrong with it?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,11 +10,14 @@ import numpy as np
 
 from manual_grads.checking import transforms
 from manual_grads.checking.arguments import Claim, as_claim, is_float
-from manual_grads.checking.judges import oracles
-from manual_grads.checking.judging import Format, judge
-from manual_grads.checking.mismatch import Finding, mismatch
+from manual_grads.checking.compiling import compile_together
+from manual_grads.checking.judges import Oracles, oracles
+from manual_grads.checking.judging import Finding, Format, Judged, Trial, judge, trial
+from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.probes import probes
 from manual_grads.checking.report import Report, Row, name_of
+from manual_grads.checking.transforms import Got
+from manual_grads.rules import batched
 
 
 def check_gradient(
@@ -51,29 +55,48 @@ def check_gradient(
     draw = None if sampler is None else lambda key: as_arrays(claim, sampler(key))
     found: list[Finding] = []
     rows: list[Row] = []
-    notes: list[str] = []
-    counted = skipped = 0
-    formats = _formats(example, dtypes)
+    trials: list[Trial] = []
+    for fmt in _formats(example, dtypes):
+        points = probes(example, fmt.dtypes, seed, thorough, draw)
+        with jax.enable_x64(fmt.name == "float64"):
+            complaint = _structure(claim, fmt.cast(example), fmt)
+        if complaint:
+            found.append(Finding(f"structure, {fmt.name}", fmt, Got("structure", np.arange(0), [], None, complaint)))
+            rows.append(Row(fmt.name, "structure", 0, np.inf, np.inf, False))
+        else:
+            trials.append(trial(claim, points, fmt, thorough and not trials, thorough))
     with jax.enable_x64(True):
         wide = [np.asarray(x, np.float64) if is_float(x) else x for x in example]
         judges = oracles(claim, wide, thorough)._replace(own=_own_eps(example))
-    notes += [f"{name}: not available here" for name in judges.unavailable]
-    for number, fmt in enumerate(formats):
-        with jax.enable_x64(fmt.name == "float64"):
-            cast = _caster(fmt)
-            complaint = _structure(claim, cast(example), fmt)
-        points = probes(example, fmt.dtypes, seed, thorough, draw)
-        if complaint:
-            found.append(Finding(f"structure, {fmt.name}", fmt.name, complaint=complaint))
-            rows.append(Row(fmt.name, "structure", 0, np.inf, False))
-            continue
-        judged = judge(claim, judges, points, fmt, found, rows, notes, number == 0, thorough, cast)
-        counted += len(judged.inside)
-        skipped += int((~judged.inside).sum())
-    report = Report(_title(claim), rows, counted, skipped, list(dict.fromkeys(notes)), seed)
+    with transforms.quiet():
+        compile_together(_first_jobs(judges, trials))
+    judged = [judge(claim, judges, tried) for tried in trials]
+    found += [f for each in judged for f in each.found]
+    rows += [row for each in judged for row in each.rows]
+    inside = np.concatenate([each.inside for each in judged] or [np.ones(0, bool)])
+    notes = judges.notes + _notes(trials, judged)
+    report = Report(_title(claim), rows, len(inside), int((~inside).sum()), notes, seed)
     if found:
-        raise mismatch(claim, found, report, formats, example) from found[0].error
+        raise mismatch(claim, found, report, example) from found[0].got.error
     return report
+
+
+def _first_jobs(judges: Oracles, trials: list[Trial]) -> Iterator[tuple[Callable[..., Any], list[Any]]]:
+    """What is to be compiled whatever comes of it."""
+    if trials:
+        with jax.enable_x64(True):
+            yield from judges.jobs(trials[0].arrays)
+    for tried in trials:
+        yield from tried.jobs(tried.calls[:1])
+
+
+def _notes(trials: list[Trial], judged: list[Judged]) -> list[str]:
+    """Each note once, after the formats that it is about."""
+    about: dict[str, list[str]] = {}
+    for tried, each in zip(trials, judged, strict=True):
+        for note in each.notes:
+            about.setdefault(note, []).append(tried.format.name)
+    return [f"{', '.join(dict.fromkeys(formats))}: {note}" for note, formats in about.items()]
 
 
 def as_arrays(claim: Claim, args: Any) -> list[Any]:
@@ -103,10 +126,6 @@ def _own_eps(example: list[Any]) -> float:
     return min(float(jnp.finfo(d).eps) for d in own)
 
 
-def _caster(fmt: Format) -> Callable[[list[Any]], list[Any]]:
-    return lambda arrays: [jnp.asarray(x, d) for x, d in zip(arrays, fmt.dtypes, strict=True)]
-
-
 def _structure(claim: Claim, example: list[Any], fmt: Format) -> str:
     """What is wrong with the shapes; what the manual gradient raises eagerly too is its own error."""
     try:
@@ -124,4 +143,6 @@ def _structure(claim: Claim, example: list[Any], fmt: Format) -> str:
 
 
 def _title(claim: Claim) -> str:
-    return f"{name_of(claim.manual)} == {name_of(claim.by)}({name_of(claim.forward)})"
+    forward = name_of(claim.forward) if callable(claim.forward) else "LINKS"
+    by = claim.by.keywords["by"] if isinstance(claim.by, partial) and claim.by.func is batched else claim.by
+    return f"{name_of(claim.manual)} == {name_of(by)}({forward}){'' if by is claim.by else ' of a batch'}"

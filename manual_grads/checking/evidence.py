@@ -42,11 +42,12 @@ class Evidence(NamedTuple):
         return float(np.nanmax(error, initial=0.0))
 
     def explains(self, instead: np.ndarray, allowance: float = 1.0) -> bool:
-        """Whether nearly nothing is left."""
+        """Whether nearly nothing is left: of all entries, and of those that are wrong."""
         with np.errstate(all="ignore"):
-            ratio = np.abs(instead - self.want) / self.tolerance
-        ratio = ratio[self.decided & np.isfinite(self.got)]
-        return bool(ratio.size) and bool(np.mean(ratio <= EXPLAINED * allowance) > 0.99)
+            right = np.abs(instead - self.want) / self.tolerance <= EXPLAINED * allowance
+        finite = np.isfinite(self.got)
+        every, wrong = right[self.decided & finite], right[self.wrong & finite]
+        return bool(wrong.size) and bool(np.mean(every) > 0.99) and bool(np.mean(wrong) > 0.9)
 
 
 def evidence(

@@ -1,22 +1,25 @@
 """The oracles of a claim, compiled: each by its own way to differentiate, and the noise that measures conditioning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arguments import Claim
+from manual_grads.checking.arguments import Claim, is_float
+from manual_grads.checking.compiling import QUICK
 from manual_grads.checking.oracles import differences, forward, reverse
 from manual_grads.checking.rounding import NOISE, noisy, noisy_inputs
 
-# Compiling is what a check's time goes to; these functions run once.
-QUICK = {"xla_backend_optimization_level": 0}
 PATTERNS = 3  # of noise, each with its opposite, so that a kink is seen from both sides
 # The worst of six random patterns of noise is a part of the worst there is: by a Gaussian law of many roundings
 # 6 patterns reach 1.3σ on average and 8 times that is never exceeded; a single rounding reaches 2/3 of its bound.
 SAFETY = 8.0
 DIFFERENCED = 512  # entries: more than these are too many to difference one by one
+DIRECTIONS = 4  # in which they are differenced instead
+POINTS_DIFFERENCED = 24  # at once, at most, and so many that this many slopes are taken:
+SLOPES = 2000
 
 
 class Oracles(NamedTuple):
@@ -26,12 +29,25 @@ class Oracles(NamedTuple):
     manual: Callable[..., Any]  # the same for the manual derivative
     value: Callable[..., Any]  # the forward's
     modes: dict[str, Callable[..., Any]]  # the same derivative by the other mode of autodiff
-    stepped: Callable[..., Any] | None  # (step, *arrays) -> by central differences
+    stepped: Callable[..., Any] | None  # (step, *arrays) -> by central differences; for some of the points
+    directed: Callable[..., Any] | None  # (step, *arrays) -> slopes of the forward along random directions, both ways
     claimed: str  # the name of the mode that `by` itself uses
     own_rules: bool  # whether the forward has derivative rules of its own
     safety: float
+    unmeasured: float  # relative to a result's size: what the oracle itself may lose, if its operations get no noise
     own: float  # ε of the example's own format
-    unavailable: list[str]
+    notes: list[str]
+
+    def jobs(self, arrays: list[Any]) -> Iterator[tuple[Callable[..., Any], list[Any]]]:
+        """What is to be compiled, to be called with stacked arrays of these shapes."""
+        some = [x[: differenced_at_once(arrays)] for x in arrays]
+        yield self.noisy, [1.0, patterns_of_noise(), *arrays]
+        if self.stepped:
+            yield self.stepped, [1.0, *some]
+        if self.directed:
+            yield self.directed, [1.0, *arrays]
+        yield from ((mode, arrays) for mode in self.modes.values())
+        yield self.value, arrays
 
 
 def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
@@ -51,9 +67,11 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         jax.jit(jax.vmap(claim.value), compiler_options=QUICK),
         {},
         None,
+        None,
         claimed,
         False,
         SAFETY if thorough else 8 * SAFETY,
+        0.0 if thorough else 1e-10,
         0.0,
         [],
     )
@@ -68,18 +86,41 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         if _traces(of, arrays):
             found.modes[mode] = jax.jit(jax.vmap(of), compiler_options=QUICK)
         else:
-            found.unavailable.append(mode)  # as forward mode is where the forward has a custom_vjp
+            found.notes.append(f"{mode} mode: not to be had (as forward mode of a custom_vjp)")
 
     def stepped(step: Any, *leaves: Any) -> Any:
         of = jax.tree.map(lambda f: differences(f, step), claim.forward)
         return claim._replace(forward=of).claimed(*leaves)
 
-    small = sum(np.size(x) for x in arrays) <= DIFFERENCED
-    if small and _traces(stepped, [np.float64(0.01), *arrays]):
-        found = found._replace(stepped=jax.jit(jax.vmap(stepped, (None, *over)), compiler_options=QUICK))
-    else:
-        found.unavailable.append("differences")
+    entries = sum(np.size(x) for x in arrays)
+    if entries <= DIFFERENCED and _traces(stepped, [np.float64(0.01), *arrays]):
+        return found._replace(stepped=jax.jit(jax.vmap(stepped, (None, *over)), compiler_options=QUICK))
+    along = directions(claim, arrays)
+    if _traces(along, [np.float64(0.01), *arrays]):
+        found.notes.append(f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each")
+        return found._replace(directed=jax.jit(jax.vmap(along, (None, *over)), compiler_options=QUICK))
+    found.notes.append("differences: not to be had")
     return found
+
+
+def directions(claim: Claim, arrays: list[Any]) -> Callable[..., Any]:
+    """The forward's slopes along random directions of length one, by autodiff and by differences: (2, directions)."""
+    random = np.random.default_rng(2)
+    drawn = [random.normal(size=(DIRECTIONS, *np.shape(x))) if is_float(x) else None for x in arrays]
+    length = np.sqrt(sum((d * d).sum() / DIRECTIONS for d in drawn if d is not None))
+
+    def along(step: Any, *leaves: Any) -> Any:
+        def moved(t: Any) -> Any:
+            at = [x if d is None else x + jnp.tensordot(t, d / length, 1) for x, d in zip(leaves, drawn, strict=True)]
+            weights = np.random.default_rng(3)
+            return sum(
+                (v * weights.normal(size=v.shape)).sum() for v in jax.tree.leaves(claim.value(*at)) if is_float(v)
+            )
+
+        zero = jnp.zeros(DIRECTIONS)
+        return jnp.stack([jax.grad(moved)(zero), jax.grad(differences(moved, step))(zero)])
+
+    return along
 
 
 def _traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
@@ -88,6 +129,11 @@ def _traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
     except Exception:  # an oracle that can't be had is named in the report
         return False
     return True
+
+
+def differenced_at_once(points: list[Any]) -> int:
+    """How many points `stepped` is called with."""
+    return int(np.clip(SLOPES // sum(x[0].size for x in points), 4, min(POINTS_DIFFERENCED, len(points[0]))))
 
 
 def patterns_of_noise() -> np.ndarray:
@@ -108,3 +154,15 @@ def spread_of(patterns: np.ndarray) -> np.ndarray:
         centre = np.where(np.isnan(centre), patterns[:, 1:2], centre)
         moved = np.abs(patterns - centre)
     return np.max(np.where(np.isfinite(moved), moved, 0), axis=1)
+
+
+def jumps(patterns: np.ndarray) -> np.ndarray:
+    """Where noise changes the derivative altogether, as at a kink: nothing can be said there."""
+    largest = np.max(np.nan_to_num(np.abs(patterns), nan=0), tuple(range(1, patterns.ndim)))
+    return spread_of(patterns) > 0.05 * largest.reshape(-1, *[1] * (patterns.ndim - 2))
+
+
+def scaled_spread(patterns: np.ndarray, larger: float) -> np.ndarray:
+    """The spread under noise that was so many times larger than it should be; a jump's doesn't depend on that."""
+    spread = spread_of(patterns)
+    return spread if larger == 1 else np.where(jumps(patterns), spread, spread / larger)

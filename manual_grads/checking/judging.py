@@ -1,6 +1,6 @@
 """One format: every call of the manual gradient in it, beside the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -9,14 +9,14 @@ import numpy as np
 
 from manual_grads.checking import transforms
 from manual_grads.checking.arguments import Claim, is_float
-from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, spread_of
+from manual_grads.checking.compiling import compile_together
+from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, scaled_spread
 from manual_grads.checking.measure import Worst, worst
-from manual_grads.checking.mismatch import Finding
 from manual_grads.checking.probes import Probes
 from manual_grads.checking.report import Row
 from manual_grads.checking.rounding import narrowest
-from manual_grads.checking.transforms import Got
-from manual_grads.checking.truth import Truth, truth
+from manual_grads.checking.transforms import Call, Got
+from manual_grads.checking.truth import LARGER, Truth, truth
 
 
 class Format(NamedTuple):
@@ -25,73 +25,116 @@ class Format(NamedTuple):
     name: str
     dtypes: list[Any]
 
+    def cast(self, arrays: list[Any]) -> list[Any]:
+        """The arrays in this format."""
+        return [jnp.asarray(x, d) for x, d in zip(arrays, self.dtypes, strict=True)]
 
-def judge(
-    claim: Claim,
-    judges: Oracles,
-    points: Probes,
-    fmt: Format,
-    found: list[Finding],
-    rows: list[Row],
-    notes: list[str],
-    first: bool,
-    thorough: bool,
-    cast: Callable[[list[Any]], list[Any]],
-) -> Truth:
-    """One format's calls beside the truth; what is wrong is added to `found`, and every check to `rows`."""
-    owners = claim.owners()
-    ordinary = np.flatnonzero(points.ordinary())
-    some = (ordinary[: transforms.SOME].tolist() * transforms.SOME)[: transforms.SOME]
-    count = len(points.names)
-    arrays, names = points.arrays, list(points.names)
+
+class Trial(NamedTuple):
+    """What is to be tried in one format: the points, stacked, and the calls to make there."""
+
+    format: Format
+    names: list[str]  # of the points
+    arrays: list[np.ndarray]
+    usual: np.ndarray  # which points have the example's scale, or that of one
+    calls: list[Call]
+
+    def jobs(self, calls: list[Call]) -> Iterator[tuple[Callable[..., Any], list[Any]]]:
+        """What is to be compiled for these calls, under this format's setting of x64."""
+        with jax.enable_x64(self.format.name == "float64"):
+            for call in calls:
+                yield call.function, next(transforms.arguments(call, self.arrays, self.format.cast))
+
+
+class Finding(NamedTuple):
+    """A check that failed."""
+
+    check: str
+    format: Format
+    got: Got
+    worst: Worst | None = None
+    truth: Truth | None = None
+    trial: Trial | None = None
+
+
+class Judged(NamedTuple):
+    """What came of a trial."""
+
+    rows: list[Row]
+    found: list[Finding]
+    notes: list[str]
+    inside: np.ndarray  # the points where the forward is finite
+
+
+def trial(claim: Claim, points: Probes, fmt: Format, every_call: bool, thorough: bool) -> Trial:
+    """The trial of a format; the fewest points and calls that find most errors, unless it is to be thorough."""
+    owners, usual = claim.owners(), points.ordinary()
+    some = np.resize(np.flatnonzero(usual)[: transforms.SOME], transforms.SOME).tolist()
+    count, arrays, names = len(points.names), points.arrays, list(points.names)
     if thorough:
         for argument, origin in transforms.mixtures(owners, some):
             arrays = [
                 np.concatenate([x, points.arrays[i][o]]) for i, (x, o) in enumerate(zip(arrays, origin, strict=True))
             ]
             names += [f"args[{argument}] alone varied"] * len(some)
-    usual = np.pad(points.ordinary(), (0, len(names) - count))
-    with jax.enable_x64(True):
-        with transforms.quiet():
-            judged = truth(judges, arrays, usual, fmt.name)
-    with jax.enable_x64(fmt.name == "float64"):
-        judged = _within_format(judges, judged, arrays, usual, fmt, cast)
+    calls = transforms.calls(claim, arrays, some, count, every_call)
+    return Trial(fmt, names, arrays, np.pad(usual, (0, len(names) - count)), calls)
+
+
+def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
+    """The trial's calls beside the truth."""
+    fmt, arrays, usual, (first, *others) = tried.format, tried.arrays, tried.usual, tried.calls
+    in_format = fmt.name == "float64"
+    with jax.enable_x64(True), transforms.quiet():
+        judged = truth(judges, arrays, usual, fmt.name)
+    with jax.enable_x64(in_format):
+        judged = _within_format(judges, judged, tried)
         if not judged.inside.any():
             raise ValueError(
                 "the forward is finite at no point that was tried, the example included: give an example inside its "
                 "domain, or args=key -> args that draws from it"
             )
-        calls = transforms.calls(claim, arrays, some, count, thorough and first)
-        gots = [transforms.run(calls[0], arrays, owners, cast)]
-    judged = _with_own_rounding(claim, judges, arrays, judged, usual, fmt, gots)
-    with jax.enable_x64(fmt.name == "float64"):
-        first_one = worst(gots[0].leaves, judged, gots[0].points, fmt.name).ratio if gots[0].leaves else np.inf
-        # Of a gradient that is wrong at once, it only has to be known whether it is so without transforms too.
-        gots += [transforms.run(call, arrays, owners, cast) for call in (calls[1:] if first_one <= 1 else calls[1:4])]
-    judged = _with_own_rounding(claim, judges, arrays, judged, usual, fmt, gots[1:]) if first_one <= 1 else judged
-    worsts = [worst(g.leaves, judged, g.points, fmt.name) if g.leaves else None for g in gots]
-    if thorough and first:
-        with jax.enable_x64(fmt.name == "float64"):
-            gots += list(transforms.behaviour(claim, cast([x[some[0]] for x in arrays]), first_one <= 1))
-    for got, w in zip(gots, [*worsts, *[None] * len(gots)], strict=False):
-        _record(got, w, judged, fmt, arrays, names, found, rows)
-    _oracle_rows(judged, gots, fmt, rows)
-    notes += [f"{fmt.name}: {note}" for note in judged.notes]
+        gots = [transforms.run(first, arrays, fmt.cast)]
+    judged = _with_own_rounding(claim, judges, judged, tried, gots)
+    right = bool(gots[0].leaves) and worst(gots[0].leaves, judged, gots[0].points, fmt.name).ratio <= 1
+    # Of a gradient that is wrong at once, it only has to be known whether it is so without transforms too.
+    others = others if right else others[:3]
+    with transforms.quiet():
+        compile_together(tried.jobs(others))
+    with jax.enable_x64(in_format):
+        gots += [transforms.run(call, arrays, fmt.cast) for call in others]
+        if others:
+            example = [x[others[0].points[0]] for x in arrays]
+            gots += transforms.behaviour(claim, fmt.cast(example), others[0].points[:1], right)
+    judged = _with_own_rounding(claim, judges, judged, tried, gots) if right else judged
+    found: list[Finding] = []
+    rows: list[Row] = []
+    for got in gots:
+        w = worst(got.leaves, judged, got.points, fmt.name) if got.leaves else None
+        wrong = got.error is not None or bool(got.complaint) or (w is not None and w.ratio > 1)
+        none = np.inf if wrong else 0.0
+        rows.append(Row(fmt.name, got.name, len(got.points), w.ulp if w else none, w.ratio if w else none, not wrong))
+        if wrong:
+            found.append(Finding(f"{got.name}, {fmt.name}", fmt, got, w, judged, tried))
+    return Judged(rows + _oracle_rows(judged, gots[0], fmt), found, judged.notes + _undecided(judged), judged.inside)
+
+
+def _undecided(judged: Truth) -> list[str]:
+    """How much of it can't be judged."""
     undecided = sum(int((~d & judged.inside.reshape(-1, *[1] * (d.ndim - 1))).sum()) for d in judged.decided)
     entries = sum(d.size for d in judged.decided)
-    if undecided:
-        notes.append(
-            f"{fmt.name}: {undecided} of {entries} entries not judged: ill-conditioned, a kink, or out of range"
-        )
-    return judged
+    if not undecided:
+        return []
+    return [f"{undecided} of {entries} entries not judged: ill-conditioned, a kink, or out of range"]
 
 
-def _within_format(judges: Oracles, judged: Truth, arrays: list[Any], usual: Any, fmt: Format, cast: Any) -> Truth:
+def _within_format(judges: Oracles, judged: Truth, tried: Trial) -> Truth:
     """Leaves out points where the forward itself, in this format, keeps less than half its digits: they overflow."""
+    fmt, usual = tried.format, tried.usual
     if fmt.name == "float64" or not judged.value:
         return judged
     with transforms.quiet():
-        values = leaves_of(judges.value(*cast(arrays)))
+        values = leaves_of(judges.value(*fmt.cast(tried.arrays)))
         inside = judged.inside.copy()
         for mine, exact in zip(values, judged.value, strict=True):
             axes = tuple(range(1, exact.ndim))
@@ -103,13 +146,12 @@ def _within_format(judges: Oracles, judged: Truth, arrays: list[Any], usual: Any
     return judged._replace(inside=inside, decided=decided)
 
 
-def _with_own_rounding(
-    claim: Claim, judges: Oracles, arrays: list[Any], judged: Truth, usual: Any, fmt: Format, gots: list[Got]
-) -> Truth:
+def _with_own_rounding(claim: Claim, judges: Oracles, judged: Truth, tried: Trial, gots: list[Got]) -> Truth:
     """Allows for what rounding does to the manual gradient's own formula, as it does to σ(1 − σ) in the tails.
 
     A formula that corrects its own rounding errors can't be measured by noise; then it gets no allowance.
     """
+    arrays, fmt = tried.arrays, tried.format
     ratios = [worst(g.leaves, judged, g.points, fmt.name).ratio for g in gots if g.leaves]
     if judged.own or not any(1 < ratio for ratio in ratios):
         return judged
@@ -119,47 +161,28 @@ def _with_own_rounding(
         try:
             # One that computes in float32 whatever it is given is right, where no more is asked of it than bfloat16.
             u = max(eps, min(narrowest(claim.manual_of, *wide), judges.own)) / 2
+            larger = LARGER if u < 1e-15 else 1.0
             with transforms.quiet():
-                patterns = leaves_of(judges.manual(u, patterns_of_noise(), *arrays))
+                patterns = leaves_of(judges.manual(larger * u, patterns_of_noise(), *arrays))
         except Exception:  # not a formula that can be run with noise
             return judged
     tolerance = []
     for i, leaf in enumerate(patterns):
-        spread = judges.safety * spread_of(leaf)
+        spread = judges.safety * scaled_spread(leaf, larger)
         axes = tuple(range(1, spread.ndim))
-        typical = np.median(np.max(spread, axes, initial=0)[usual & judged.inside])
+        typical = np.median(np.max(spread, axes, initial=0)[tried.usual & judged.inside])
         extra = spread + judges.safety * u * judged.size[i] * (u > eps)
         tolerance.append(judged.tolerance[i] + (extra if typical <= 1e4 * u * judged.size[i] else 0))
     return judged._replace(tolerance=tolerance, own=True)
 
 
-def _record(
-    got: Got,
-    w: Worst | None,
-    judged: Truth,
-    fmt: Format,
-    arrays: Any,
-    names: Any,
-    found: list[Finding],
-    rows: list[Row],
-) -> None:
-    """A row of the table, and a finding if it isn't right."""
-    wrong = got.error is not None or bool(got.complaint) or (w is not None and w.ratio > 1)
-    rows.append(Row(fmt.name, got.name, len(got.points), w.ulp if w else (np.inf if wrong else 0.0), not wrong))
-    if wrong:
-        found.append(
-            Finding(f"{got.name}, {fmt.name}", fmt.name, got, w, judged, arrays, names, got.error, got.complaint)
-        )
-
-
-def _oracle_rows(judged: Truth, gots: list[Got], fmt: Format, rows: list[Row]) -> None:
+def _oracle_rows(judged: Truth, everything: Got, fmt: Format) -> list[Row]:
     """The distance from each oracle, at the points where it is to be had."""
-    everything = next((g for g in gots if g.name == "jit of vmap" and g.leaves), None)
-    if everything is None:
-        return
-    for name, leaves in judged.by_oracle.items():
+    rows = []
+    for name, leaves in judged.by_oracle.items() if everything.leaves else ():
         against = judged._replace(
             want=leaves, decided=[d & np.isfinite(leaf) for d, leaf in zip(judged.decided, leaves, strict=True)]
         )
-        ulp = worst(everything.leaves, against, everything.points, fmt.name).ulp
-        rows.append(Row(fmt.name, f"against {name}", len(everything.points), ulp, True))
+        w = worst(everything.leaves, against, everything.points, fmt.name)
+        rows.append(Row(fmt.name, f"against {name}", len(everything.points), w.ulp, w.ratio, True))
+    return rows

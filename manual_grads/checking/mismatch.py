@@ -1,33 +1,19 @@
 """The failure, told: which check, where, by how much, with what inputs, how to see it again, and why."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from manual_grads.checking.arguments import Claim
 from manual_grads.checking.diagnosis import diagnose
 from manual_grads.checking.evidence import evidence
-from manual_grads.checking.measure import Worst, ulps
+from manual_grads.checking.judging import Finding
+from manual_grads.checking.measure import ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, hexed, reproduction, wrapped
-from manual_grads.checking.transforms import Got, quiet
-from manual_grads.checking.truth import Truth
+from manual_grads.checking.transforms import quiet
 
 
-class Finding(NamedTuple):
-    """A check that failed."""
-
-    check: str
-    dtype: str
-    got: Got | None = None
-    worst: Worst | None = None
-    truth: Truth | None = None
-    arrays: Any = None
-    names: Any = None
-    error: Exception | None = None
-    complaint: str = ""
-
-
-def mismatch(claim: Claim, found: list[Finding], report: Report, formats: Any, example: list[Any]) -> GradientMismatch:
+def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[Any]) -> GradientMismatch:
     """The error to raise."""
     valued = [f for f in found if f.worst is not None]
     chosen = _clearest(valued) or found[0]
@@ -41,22 +27,23 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, formats: Any, e
         others = list(dict.fromkeys(f.check for f in found if f is not chosen))
         lines += wrapped(f"also failing: {', '.join(others)}", "")
     w = chosen.worst
-    dtypes = next(f.dtypes for f in formats if f.name == chosen.dtype)
+    dtypes = chosen.format.dtypes
     point = example
-    if w is not None and chosen.truth is not None and chosen.got is not None:
+    if w is not None and chosen.trial is not None:
         error = abs(w.got - w.want)
+        ulp = float(ulps(error, w.want, chosen.format.name))
         where = f"result{_leaf_name(claim, chosen, w.leaf)}" + (f", index {w.place}" if w.place else "")
-        point = [x[w.point] for x in chosen.arrays]
+        point = [x[w.point] for x in chosen.trial.arrays]
         lines += [
-            f"worst at {where}, at the point '{chosen.names[w.point]}'",
+            f"worst at {where}, at the point '{chosen.trial.names[w.point]}'",
             f"  got  {w.got!r}  {_hex(w.got)}",
             f"  want {w.want!r}  {_hex(w.want)}",
-            f"  error {error:.3g}, {float(ulps(error, w.want, chosen.dtype)):.3g} ULP, {w.ratio:.3g} times the allowed",
+            f"  error {error:.3g}, {ulp:.3g} ULP, {w.ratio:.3g} times the allowed",
         ]
         for name, x, d in zip(claim.names(), point, dtypes, strict=True):
             lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({d})", "  ")
     else:
-        text = chosen.complaint or f"{type(chosen.error).__name__}: {chosen.error}"
+        text = chosen.got.complaint or f"{type(chosen.got.error).__name__}: {chosen.got.error}"
         lines += wrapped(text.splitlines()[0], "  ")
     kept = sum(np.size(x) for x in point) <= 400
     lines += [f"seed {report.seed}; to see it again:", f"  {reproduction(claim, point, dtypes, report.seed, kept)}"]
@@ -72,7 +59,7 @@ def _clearest(found: list[Finding]) -> Finding | None:
     """Float64 shows most, and all points at once more than some."""
 
     def clarity(f: Finding) -> tuple[bool, bool]:
-        return (f.got is not None and f.got.name == "jit of vmap", f.dtype == "float64")
+        return (f.got.name == "jit of vmap", f.format.name == "float64")
 
     return max(found, key=clarity) if found else None
 
@@ -84,12 +71,12 @@ def _leaf_name(claim: Claim, finding: Finding, leaf: int) -> str:
 
 def _of_values(claim: Claim, finding: Finding) -> list[Hypothesis]:
     """Explanations of the values."""
-    got, truth = finding.got, finding.truth
-    assert got is not None and truth is not None
+    got, truth, trial = finding.got, finding.truth, finding.trial
+    assert truth is not None and trial is not None
     where = [f"result[{i}]" if len(got.leaves) > 1 else "" for i in range(len(got.leaves))]
-    inputs = list(zip(claim.names(), finding.arrays, strict=True))
+    inputs = list(zip(claim.names(), trial.arrays, strict=True))
     with quiet():
-        wrong = evidence(got.leaves, truth, got.points, finding.names, inputs, where)
+        wrong = evidence(got.leaves, truth, got.points, trial.names, inputs, where)
         return diagnose(wrong, len(got.leaves) - len(wrong))
 
 
@@ -97,22 +84,22 @@ def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
     """Explanations by what fails and what doesn't."""
     causes: list[Hypothesis] = []
     for f in found:
-        if "non-deterministic" in f.complaint:
-            causes.append(Hypothesis("non-deterministic", f.complaint))
-        elif f.complaint.startswith("wrong shape"):
-            causes += _of_shape(f.complaint)
-            causes.append(Hypothesis("wrong shape", f.complaint))
-        elif f.complaint.startswith("wrong dtype"):
-            causes.append(Hypothesis("wrong dtype", f"{f.complaint} (in {f.dtype})"))
-        elif f.complaint.startswith("wrong tree"):
-            causes.append(Hypothesis("wrong tree", f.complaint))
-        elif "traced" in f.complaint:
-            causes.append(Hypothesis("raises when traced", f.complaint))
-        elif f.complaint:
-            causes.append(Hypothesis(f.check, f"{f.check}: {f.complaint}"))
-        elif f.error is not None:
-            name = "leaked tracer" if "eak" in str(f.error) or "Tracer" in type(f.error).__name__ else "raises"
-            text = f"{f.check}: {type(f.error).__name__}: {str(f.error).splitlines()[0]}"
+        if "non-deterministic" in f.got.complaint:
+            causes.append(Hypothesis("non-deterministic", f.got.complaint))
+        elif f.got.complaint.startswith("wrong shape"):
+            causes += _of_shape(f.got.complaint)
+            causes.append(Hypothesis("wrong shape", f.got.complaint))
+        elif f.got.complaint.startswith("wrong dtype"):
+            causes.append(Hypothesis("wrong dtype", f"{f.got.complaint} (in {f.format.name})"))
+        elif f.got.complaint.startswith("wrong tree"):
+            causes.append(Hypothesis("wrong tree", f.got.complaint))
+        elif "traced" in f.got.complaint:
+            causes.append(Hypothesis("raises when traced", f.got.complaint))
+        elif f.got.complaint:
+            causes.append(Hypothesis(f.check, f"{f.check}: {f.got.complaint}"))
+        elif f.got.error is not None:
+            name = "leaked tracer" if "eak" in str(f.got.error) or "Tracer" in type(f.got.error).__name__ else "raises"
+            text = f"{f.check}: {type(f.got.error).__name__}: {str(f.got.error).splitlines()[0]}"
             causes.append(Hypothesis(name, text))
     failed = {(row.dtype, row.check) for row in report.rows if not row.passed}
     passed = {(row.dtype, row.check) for row in report.rows if row.passed and not row.check.startswith("against")}

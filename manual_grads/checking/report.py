@@ -1,5 +1,7 @@
 """What a check found, in plain text: a table where all is well, the evidence where it isn't."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ class Row(NamedTuple):
     check: str
     points: int
     ulp: float
+    part: float  # the worst error as a part of what is allowed
     passed: bool
 
 
@@ -47,11 +50,11 @@ class Report(NamedTuple):
     def __str__(self) -> str:
         """The table."""
         lines = [f"{self.claim}: {'passed' if self.passed else 'FAILED'}"]
-        lines += [f"  {'dtype':<10}{'check':<34}{'points':>7}{'worst error, ULP':>18}"]
+        lines += [f"  {'dtype':<10}{'check':<34}{'points':>7}{'worst error, ULP':>18}{'of what is allowed':>20}"]
         for row in self.rows:
-            ulp = f"{row.ulp:.3g}" if np.isfinite(row.ulp) else str(row.ulp)
             mark = "" if row.passed else "  FAILED"
-            lines += [f"  {row.dtype:<10}{row.check:<34}{row.points or '':>7}{ulp if row.points else 'ok':>18}{mark}"]
+            measured = f"{row.points:>7}{row.ulp:>18.3g}{row.part:>20.2g}" if row.points else f"{'':>7}{'ok':>18}"
+            lines += [f"  {row.dtype:<10}{row.check:<34}{measured}{mark}".rstrip()]
         lines += [
             f"  {self.points} points, {self.skipped} of them skipped: the forward isn't finite there (seed {self.seed})"
         ]
@@ -67,17 +70,15 @@ class GradientMismatch(AssertionError):
         self.check, self.diagnosis, self.report = check, diagnosis, report
 
 
-def name_of(function: Any) -> str:
+def name_of(function: Any, name: Callable[[Any], str] | None = None) -> str:
     """A function's name, as people know it; that of the transform, of a partial one."""
+    if isinstance(function, partial):
+        parts = [function.func, *function.args], function.keywords.items()
+        given = [*(name_of(x, name) for x in parts[0]), *(f"{k}={name_of(x, name)}" for k, x in parts[1])]
+        return f"partial({', '.join(given)})"
     if not callable(function):
-        return "LINKS"
-    inner = getattr(function, "func", None)
-    if inner is not None:
-        given = [repr(a) for a in getattr(function, "args", ())] + [
-            f"{k}={v!r}" for k, v in getattr(function, "keywords", {}).items()
-        ]
-        return f"partial({', '.join([name_of(inner), *given])})"
-    return getattr(function, "__name__", type(function).__name__)
+        return repr(function)
+    return name(function) if name else getattr(function, "__name__", type(function).__name__)
 
 
 def hexed(array: Any) -> str:
@@ -103,23 +104,18 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
     imports = ["import jax, numpy as np, jax.numpy as jnp", "from functools import partial"]
     imports += ["from manual_grads.checking import check_gradient"]
 
-    def reference(function: Any, otherwise: str) -> str:
+    def reference(function: Any, otherwise: str = "") -> str:
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
         if not module or not name or "<" in name or "." in name:
-            return otherwise
+            return otherwise or name_of(function)
+        if module.startswith("jax."):
+            return f"jax.{name}"
         if module != "__main__":
             imports.append(f"from {module} import {name}")
         return name
 
     names = [reference(claim.forward, "forward"), reference(claim.manual, "manual")]
-    by = claim.by
-    inner = getattr(by, "func", by)
-    module = getattr(inner, "__module__", "")
-    spelled = name_of(by)
-    if module.startswith("jax"):
-        spelled = spelled.replace(name_of(inner), f"jax.{name_of(inner)}")
-    else:
-        imports.append(f"from {module} import {name_of(inner)}")
+    spelled = name_of(claim.by, reference)
     if kept:
         arrays = [
             f"np.array({np.asarray(x).tolist()!r}, '{jnp.dtype(d)}')".replace("nan", "jnp.nan").replace(
@@ -133,7 +129,9 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
             given = "args"
     else:
         given = "args"
-    return f"{'; '.join(imports)}; check_gradient({', '.join(names)}, {given}, by={spelled}, seed={seed})"
+    return (
+        f"{'; '.join(dict.fromkeys(imports))}; check_gradient({', '.join(names)}, {given}, by={spelled}, seed={seed})"
+    )
 
 
 class _Tree(str):

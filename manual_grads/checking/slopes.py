@@ -5,10 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.checking.judges import Oracles, leaves_of
+from manual_grads.checking.judges import Oracles, differenced_at_once, leaves_of
 
-POINTS_DIFFERENCED = 24  # at most, and so many that this many slopes are taken:
-SLOPES = 2000
 STEPS = (0.03, 0.006, 0.0012, 0.00024)
 
 
@@ -20,8 +18,7 @@ def slopes_at(found: Oracles, points: list[Any], claimed: list[np.ndarray], insi
     """
     if found.stepped is None:
         return None, None
-    n, entries = len(inside), sum(x[0].size for x in points)
-    chunk = int(np.clip(SLOPES // entries, 4, POINTS_DIFFERENCED))
+    n, chunk = len(inside), differenced_at_once(points)
     bad = [i for i in range(n) if inside[i] and not all(np.isfinite(leaf[i]).all() for leaf in claimed)]
     some = np.unique([*bad, *np.linspace(0, n - 1, chunk).astype(int)])
     slopes, errors = _stepped(found, points, some, chunk, claimed, values)
@@ -57,6 +54,34 @@ def _stepped(
         slopes.append(full)
         errors.append(wide)
     return slopes, errors
+
+
+def spread_of_slopes(found: Oracles, points: list[Any], at: Any, slopes: list[np.ndarray], u: float) -> list[Any]:
+    """How far the slopes at these points move, each leaf's largest, when every input is off by a part of 2u.
+
+    Where autodiff fails, its noise says nothing of the conditioning; the slopes still do.
+    """
+    random = np.random.default_rng(4)
+    moved = [np.zeros(len(leaf)) for leaf in slopes]
+    for _ in range(2):
+        off = [x * (1 + 2 * u * random.uniform(-1, 1, x.shape)) if x.dtype == np.float64 else x for x in points]
+        there, _errors = _stepped(found, off, at, differenced_at_once(points), slopes, [])
+        for m, s, t in zip(moved, slopes, there, strict=True):
+            m[at] = np.fmax(m[at], np.nan_to_num(np.abs(t - s)[at].reshape(len(at), -1).max(-1)))
+    return [m.reshape(-1, *[1] * (leaf.ndim - 1)) for m, leaf in zip(moved, slopes, strict=True)]
+
+
+def disagreeing_directions(found: Oracles, points: list[Any]) -> np.ndarray:
+    """Where the forward's own autodiff isn't its slope along some direction."""
+    if found.directed is None:
+        return np.zeros(len(points[0]), bool)
+    steps = np.stack([np.asarray(found.directed(h, *points)) for h in STEPS])  # steps, points, way, direction
+    slopes, gaps = steps[1:, :, 1], np.abs(np.diff(steps[:, :, 1], axis=0))
+    best = np.argmin(np.nan_to_num(gaps, nan=np.inf), axis=0)[None]
+    slope, error = (np.take_along_axis(of, best, 0)[0] for of in (slopes, gaps))
+    off = np.abs(steps[0, :, 0] - slope)
+    scale = np.abs(slope).max(-1, keepdims=True)
+    return ((error < 1e-6 * scale) & (off > 30 * error + 1e-5 * scale)).any(-1)
 
 
 def kinked(found: Oracles, points: list[Any], values: list[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from manual_grads.checking.arguments import Claim, is_float
-from manual_grads.checking.judges import QUICK
+from manual_grads.checking.compiling import QUICK
 
 SOME = 3  # points for the transforms whose batch is only to be a batch
 
@@ -22,7 +22,7 @@ class Call(NamedTuple):
     name: str
     function: Callable[..., Any]
     points: np.ndarray
-    compiled: bool
+    batched: tuple[bool, ...] | None  # which arrays have the points as their first axis; None: a call a point
 
 
 class Got(NamedTuple):
@@ -44,50 +44,48 @@ def mixtures(owners: list[int], some: list[int]) -> Iterator[tuple[int, list[lis
 def calls(claim: Claim, arrays: list[Any], some: list[int], first_mixture: int, thorough: bool) -> list[Call]:
     """The calls, cheap ones first: all points by `jit` of `vmap`, a few of them by every other transform."""
     manual, owners = claim.manual_of, claim.owners()
-    n = len(arrays[0])
-    every, three = np.arange(first_mixture), np.array(some)
-    found = [Call("jit of vmap", jax.vmap(manual), every, True)]
+    every, three, all_arrays = np.arange(first_mixture), np.array(some), (True,) * len(owners)
+    found = [Call("jit of vmap", jax.jit(jax.vmap(manual)), every, all_arrays)]
     if not thorough:
         return found
+
+    def quick(f: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.jit(f, compiler_options=QUICK)
+
     found += [
-        Call("eager", manual, three[:1], False),
-        Call("jit", manual, three[:2], True),
-        Call("vmap of jit", jax.vmap(jax.jit(manual)), three, False),
-        Call("scan", lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1], three, True),
-        Call("checkpoint", jax.vmap(jax.checkpoint(manual)), three, True),
+        Call("eager", manual, three[:1], None),
+        Call("jit", jax.jit(manual), three[:2], None),
+        Call("vmap of jit", jax.vmap(jax.jit(manual)), three, all_arrays),
+        Call("scan", quick(lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]), three, all_arrays),
+        Call("checkpoint", quick(jax.vmap(jax.checkpoint(manual))), three, all_arrays),
     ]
-    at = first_mixture
-    for argument, _ in mixtures(owners, some):
-        axes = tuple(0 if owner == argument else None for owner in owners)
-        if at + len(some) <= n and len(set(owners)) > 1:
-            found.append(
-                Call(f"vmap over args[{argument}]", jax.vmap(manual, axes), np.arange(at, at + len(some)), True)
-            )
-        at += len(some)
+    for place, (argument, _) in enumerate(mixtures(owners, some)):
+        alone = tuple(owner == argument for owner in owners)
+        points = np.arange(first_mixture, len(arrays[0]))[place * len(some) :][: len(some)]
+        if len(points) and not all(alone):
+            function = quick(jax.vmap(manual, tuple(0 if a else None for a in alone)))
+            found.append(Call(f"vmap over args[{argument}]", function, points, alone))
     return found
 
 
-def run(call: Call, arrays: list[Any], owners: list[int], cast: Callable[[list[Any]], list[Any]]) -> Got:
+def arguments(call: Call, arrays: list[Any], cast: Callable[[list[Any]], list[Any]]) -> Iterator[list[Any]]:
+    """What the call is made with; once, or for each of its points."""
+    if call.batched is None:
+        yield from (cast([x[i] for x in arrays]) for i in call.points)
+    else:
+        points = call.points
+        yield cast([x[points] if b else x[points[0]] for x, b in zip(arrays, call.batched, strict=True)])
+
+
+def run(call: Call, arrays: list[Any], cast: Callable[[list[Any]], list[Any]]) -> Got:
     """One call's results; what it raises is caught, for the others may say when it doesn't."""
     try:
         with quiet():
-            return Got(call.name, call.points, _results(call, arrays, owners, cast))
+            each = [jax.tree.leaves(call.function(*args)) for args in arguments(call, arrays, cast)]
+            columns = [[np.asarray(leaf, np.float64) for leaf in column] for column in zip(*each, strict=True)]
+            return Got(call.name, call.points, [c[0] if call.batched else np.stack(c) for c in columns])
     except Exception as error:  # a manual gradient may raise anything
         return Got(call.name, call.points, [], error)
-
-
-def _results(call: Call, arrays: list[Any], owners: list[int], cast: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    options = {} if call.name.startswith("jit") else QUICK
-    function = jax.jit(call.function, compiler_options=options) if call.compiled else call.function
-    if call.name in ("eager", "jit"):
-        each = [function(*cast([x[i] for x in arrays])) for i in call.points]
-        columns = zip(*map(jax.tree.leaves, each), strict=True)
-        return [np.stack([np.asarray(leaf, np.float64) for leaf in column]) for column in columns]
-    batched = [x[call.points] for x in arrays]
-    if call.name.startswith("vmap over"):
-        argument = int(call.name.split("[")[1][:-1])
-        batched = [x if owner == argument else x[0] for x, owner in zip(batched, owners, strict=True)]
-    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(function(*cast(batched)))]
 
 
 def structure(claim: Claim, example: list[Any]) -> str:
@@ -109,7 +107,7 @@ def structure(claim: Claim, example: list[Any]) -> str:
     return ""
 
 
-def behaviour(claim: Claim, example: list[Any], everything: bool) -> Iterator[Got]:
+def behaviour(claim: Claim, example: list[Any], point: np.ndarray, everything: bool) -> Iterator[Got]:
     """What can be wrong beside the values: other results for the same inputs, a leaked tracer, donation."""
     nowhere = np.arange(0)
     manual = claim.manual_of
@@ -144,9 +142,9 @@ def behaviour(claim: Claim, example: list[Any], everything: bool) -> Iterator[Go
     try:
         with quiet():
             copies = [jnp.array(x, copy=True) for x in example]
-            donated = _bytes(jax.jit(manual, donate_argnums=floats)(*copies))
-        complaint = "" if donated == third else "differs when its inputs are donated"
-        yield Got("donated inputs", nowhere, [], None, complaint)
+            results = jax.tree.leaves(jax.jit(manual, donate_argnums=floats)(*copies))
+        # Not to the last bit: where inputs may be overwritten, XLA compiles otherwise.
+        yield Got("donated inputs", point, [np.asarray(leaf, np.float64)[None] for leaf in results])
     except Exception as error:
         yield Got("donated inputs", nowhere, [], error)
 

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, spread_of
-from manual_grads.checking.slopes import kinked, scale_of, slopes_at
+from manual_grads.checking.judges import Oracles, jumps, leaves_of, patterns_of_noise, scaled_spread
+from manual_grads.checking.slopes import disagreeing_directions, kinked, scale_of, slopes_at, spread_of_slopes
+
+LARGER = 64.0  # the noise that stands for float64's; still far from where the derivative isn't linear in it
 
 
 class Truth(NamedTuple):
@@ -32,26 +34,34 @@ def truth(found: Oracles, points: list[Any], ordinary: Any, dtype: Any) -> Truth
     noise = patterns_of_noise()
     values = [np.asarray(leaf) for leaf in jax.tree.leaves(found.value(*points))]
     inside = np.array([all(np.isfinite(leaf[i]).all() for leaf in values) for i in range(n)])
-    at_u = leaves_of(found.noisy(u, noise, *points))
-    at_64 = at_u if u < 1e-15 else leaves_of(found.noisy(2.0**-53, noise, *points))
+    # Noise of less than half an ULP would be rounded off again: for float64 it is made larger, and its spread smaller.
+    at_64 = leaves_of(found.noisy(LARGER * 2.0**-53, noise, *points))
+    at_u, larger = (at_64, LARGER) if u < 1e-15 else (leaves_of(found.noisy(u, noise, *points)), 1.0)
     by_oracle = {found.claimed: [leaf[:, 0] for leaf in at_u]}
     for mode, oracle in found.modes.items():
         by_oracle[mode] = leaves_of(oracle(*points))
     slopes, errors = slopes_at(found, points, by_oracle[found.claimed], inside, values)
     result = Truth([], [], [], [], [], by_oracle, inside, values, [])
+    lost_at = np.flatnonzero(
+        inside & np.any([~np.isfinite(x).reshape(n, -1).all(-1) for x in by_oracle[found.claimed]], axis=0)
+    )
+    conditioning = spread_of_slopes(found, points, lost_at, slopes, u) if slopes and len(lost_at) else None
+    refuted = disagreeing_directions(found, points) & inside
+    if refuted.any():
+        result.notes.append(
+            f"along random directions, the forward's own autodiff is not its slope at {_points(refuted)}"
+            " (a rule of its own, a stop_gradient or a kink)"
+        )
     for i, leaf in enumerate(by_oracle[found.claimed]):
-        exact = found.safety * spread_of(at_64[i])
+        exact = found.safety * scaled_spread(at_64[i], LARGER)
         candidates = {name: leaves[i] for name, leaves in by_oracle.items()}
-        # At a kink, noise of half an ULP changes the derivative altogether; nothing can be said there.
-        largest = np.max(np.nan_to_num(np.abs(at_u[i]), nan=0), tuple(range(1, at_u[i].ndim)))
-        steady = spread_of(at_u[i]) <= 0.05 * largest.reshape(-1, *[1] * (leaf.ndim - 1))
-        steady &= inside.reshape(-1, *[1] * (leaf.ndim - 1))
+        spread = scaled_spread(at_u[i], larger)
+        steady = ~jumps(at_u[i]) & inside.reshape(-1, *[1] * (leaf.ndim - 1))
         lost = ~np.isfinite(by_oracle[found.claimed][i])
-        spread = spread_of(at_u[i])
-        if lost.any() and slopes is not None:
+        if lost.any() and slopes is not None and conditioning is not None:
             # Beside a trap autodiff is as bad as in it; the forward itself says whether there is a slope at all.
             smooth = ~kinked(found, points, values).reshape(-1, *[1] * (leaf.ndim - 1))
-            spread = np.where(lost & smooth, u * scale_of(slopes[i]), np.where(lost, np.inf, spread))
+            spread = np.where(lost & smooth, u * scale_of(slopes[i]) + conditioning[i], np.where(lost, np.inf, spread))
             exact = np.where(lost & smooth, 0.0, exact)
             steady |= lost & smooth & inside.reshape(-1, *[1] * (leaf.ndim - 1))
         want, trusted, also, doubt = _agreed(
@@ -63,12 +73,15 @@ def truth(found: Oracles, points: list[Any], ordinary: Any, dtype: Any) -> Truth
         size = float(np.median(usual)) if usual.size else 0.0
         # The floor: what a sum of a few terms of the gradient's own size may lose, and what underflow may.
         floor = found.safety * u * size + float(jnp.finfo(dtype).smallest_normal)
+        floor = floor + found.unmeasured * np.maximum(largest, size)
         tolerance = found.safety * spread + exact + floor + doubt + 2 * u * np.abs(np.where(np.isfinite(want), want, 0))
         with np.errstate(invalid="ignore"):
             well = (tolerance <= 0.5 * np.maximum(largest, size) + floor) & np.isfinite(want)
             well &= np.abs(want) < float(jnp.finfo(dtype).max) / 2
         result.want.append(want)
         result.tolerance.append(tolerance)
+        if found.own_rules and not found.modes:  # one oracle against another: there is no telling
+            trusted = trusted & ~refuted.reshape(-1, *[1] * (leaf.ndim - 1))
         result.decided.append(well & trusted & inside.reshape(-1, *[1] * (leaf.ndim - 1)))
         result.also.append(also)
         result.size.append(size)

@@ -1,39 +1,30 @@
-"""The verdict on a rule: its deviation from each oracle, and the calls and dtypes in which it holds."""
+"""The verdict on a rule: its claim checked for one example and for a batch, with each kind of labels it takes."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from manual_grads.checking.claims import (
-    DTYPES,
-    Call,
-    as_float64,
-    assert_close,
-    calls,
-    deviation,
-    evaluate,
-    label_kinds,
-    reference,
-)
-from manual_grads.checking.oracles import ORACLES
-from manual_grads.rules import Rule
+from manual_grads.checking.check import check_gradient
+from manual_grads.checking.report import GradientMismatch, Report, Row
+from manual_grads.rules import FLOATS, Rule, Sizes, batched
 
-# The command is to take less than a minute, nearly all of it compilation: every call and both kinds of labels in
-# float32, this one call with class indices in the other dtypes. The test suite makes every combination.
-EVERYTHING_IN, ELSEWHERE = "float32", "batch"
+BATCH = (2, 3)  # unequal to each other; an example has other sizes
 
 
-class Report(NamedTuple):
-    """What was found for a rule, over both kinds of labels if it takes any."""
+class Verdict(NamedTuple):
+    """What was found for a rule."""
 
     rule: Rule
-    deviations: dict[str, float]  # float64, per oracle: largest error relative to the output's largest entry
-    calls: dict[str, bool]
-    dtypes: dict[str, bool]
+    reports: list[Report]
     failures: list[str]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every check that was made."""
+        return [row for report in self.reports for row in report.rows]
 
     @property
     def passed(self) -> bool:
@@ -41,84 +32,43 @@ class Report(NamedTuple):
         return not self.failures
 
 
-def verify_rule(rule: Rule, seed: int = 0) -> Report:
-    """Verifies a rule's claim, jitted; whatever fails or raises is recorded, not raised."""
-    report = Report(rule, dict.fromkeys(ORACLES, 0.0), {}, dict.fromkeys(DTYPES, True), [])
-    for soft_labels in label_kinds(rule):
-        for dtype in (EVERYTHING_IN,) if soft_labels else DTYPES:
-            with jax.enable_x64(dtype == "float64"):
-                some_calls = calls(rule, dtype, soft_labels, seed)
-                _verify_calls(report, some_calls, dtype, seed)
-    return report
-
-
-def _verify_calls(report: Report, some_calls: list[Call], dtype: str, seed: int) -> None:
-    rule = report.rule
-    wants = {oracle: reference(rule, oracle, some_calls) for oracle in ORACLES}
-    chosen = [i for i, call in enumerate(some_calls) if dtype == EVERYTHING_IN or call.name == ELSEWHERE]
-    try:
-        gots = evaluate(rule, [some_calls[i] for i in chosen], jit=True)
-    except Exception as error:  # a broken rule is a row of the table, whatever it raises
-        report.dtypes[dtype] = False
-        report.failures.append(f"{rule.name}, {dtype}: {type(error).__name__}: {error}")
-        return
-    for oracle, want in wants.items():
-        for i, got in zip(chosen, gots, strict=True):
-            call, wanted = some_calls[i], want[i]
-            report.calls.setdefault(call.name, True)
-            try:
-                assert_close(got, wanted, dtype, oracle)
-            except AssertionError as error:
-                report.calls[call.name] = report.dtypes[dtype] = False
-                report.failures.append(f"{rule.name}, {dtype}, {call.name}, seed {seed}, against {oracle}: {error}")
-            else:
-                if dtype == "float64":
-                    report.deviations[oracle] = max(report.deviations[oracle], deviation(got, wanted))
-
-
-class DigitsReport(NamedTuple):
-    """The network's gradients for the whole data set, by hand, against `jax.grad` in float64."""
-
-    examples: int
-    deviations: dict[str, float]  # per dtype
-    bounds: dict[str, float]
-    failures: list[str]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every deviation is within its bound."""
-        return not self.failures
-
-
-def verify_on_digits(rule: Rule, seed: int = 0, hidden: int = 32) -> DigitsReport:
-    """`two_layer_grads` on the UCI handwritten digits: 1,797 images of 8 × 8, 10 classes.
-
-    A sum of n terms has an error of at most n·u times the sum of their absolute values (Higham, "Accuracy and Stability
-    of Numerical Algorithms", section 3.1), and each term some 32 roundings of its own: that is the bound, relative to
-    the largest entry of each gradient.
-    """
-    from sklearn.datasets import load_digits  # slow to import
-
-    images, labels = load_digits(return_X_y=True)
-    random = np.random.default_rng(seed)
-    n, inputs = images.shape
-    network = (images / 16, random.normal(0, inputs**-0.5, (hidden, inputs)), random.normal(0, 1, (10, hidden)))
-    report = DigitsReport(n, {}, {}, [])
-    for dtype in ("float32", "float64"):
-        with jax.enable_x64(True):
-            rounded = [as_float64(jnp.asarray(array, dtype)) for array in network]
-            per_example = jax.jit(jax.vmap(rule.by(rule.forward), in_axes=(0, None, None, 0)))(*rounded, labels)
-            truth = jax.tree.map(np.asarray, per_example)
-            args = [array.astype(dtype) for array in rounded]
-            got = jax.jit(rule.manual)(*args, labels)
-        want = (truth[0], truth[1].sum(0), truth[2].sum(0))
-        absolute = (np.abs(truth[0]), np.abs(truth[1]).sum(0), np.abs(truth[2]).sum(0))
-        scale = max(float(a.max() / np.abs(w).max()) for a, w in zip(absolute, want, strict=True))
-        report.deviations[dtype] = deviation(got, want)
-        report.bounds[dtype] = (n + 32) * float(jnp.finfo(dtype).eps) / 2 * scale
+def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> Verdict:
+    """Checks a rule's claim; whatever fails or raises is recorded, not raised."""
+    verdict = Verdict(rule, [], [])
+    for what, args, by, dtypes, whole in claims(rule, seed):
         try:
-            chex.assert_trees_all_equal_shapes(got, want)
-            chex.assert_scalar_in(report.deviations[dtype], 0.0, report.bounds[dtype])
-        except AssertionError as error:
-            report.failures.append(f"{rule.name} on the digits, {dtype}: {error}")
-    return report
+            report = check_gradient(
+                rule.forward, rule.manual, args, by, dtypes=dtypes, thorough=thorough and whole, seed=seed
+            )
+            verdict.reports.append(report)
+        except GradientMismatch as mismatch:
+            verdict.reports.append(mismatch.report)
+            verdict.failures.append(f"{rule.name}, {what}: {mismatch}")
+        except Exception as error:  # a broken rule is a row of the table, whatever it raises
+            notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+            verdict.failures.append(f"{rule.name}, {what}: {type(error).__name__}: {error}{notes}")
+    return verdict
+
+
+def claims(rule: Rule, seed: int) -> Iterator[tuple[str, tuple[Any, ...], Any, Any, bool]]:
+    """What a rule claims, as (its name, arguments, transform, formats, whether to be thorough).
+
+    Of one example, quickly, in every format; of a batch, by every transform. A rule whose `example` takes no notice of
+    `sizes.batch` claims nothing of batches, and so with `sizes.soft_labels`.
+    """
+    seen = []
+    for soft_labels in rule.label_kinds:
+        kind = (", distributions" if soft_labels else ", class indices") if len(rule.label_kinds) > 1 else ""
+        one, many = (
+            rule.example(jax.random.key(seed), jnp.dtype("float32"), Sizes(batch=batch, soft_labels=soft_labels))
+            for batch in ((), BATCH)
+        )
+        shapes = [(jnp.shape(x), jnp.result_type(x)) for x in one]
+        if shapes in seen:
+            continue
+        seen.append(shapes)
+        batch_axes = tuple(jnp.ndim(m) - jnp.ndim(o) for m, o in zip(many, one, strict=True))
+        yield f"one example{kind}", one, rule.by, FLOATS, not any(batch_axes)
+        if any(batch_axes):
+            by = partial(batched, by=rule.by, batch_axes=batch_axes, summed=rule.summed)
+            yield f"a batch{kind}", many, by, None, True

@@ -10,10 +10,10 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from manual_grads.rules import FLOATS
+
 # Class indices, or a distribution over the classes that need not sum to one.
 Labels = Int[ArrayLike, "*batch"] | Float[ArrayLike, "*batch classes"]
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:

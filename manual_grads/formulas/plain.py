@@ -29,12 +29,12 @@ def softmax(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch clas
 
 def logloss(probs: Float[Array, "*batch classes"], labels: Labels) -> Float[Array, "*batch"]:
     r"""$-\sum_k y_k \ln g_k$."""
-    return -(as_distribution(labels, probs) * jnp.log(probs)).sum(-1)
+    return -(as_distribution(labels, probs).astype(probs.dtype) * jnp.log(probs)).sum(-1)
 
 
 def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Labels) -> Float[Array, "*batch"]:
     r"""$-\sum_k y_k (s_k - \ln \sum_l e^{s_l})$."""
-    return -(as_distribution(labels, logits) * log_softmax(logits)).sum(-1)
+    return -(as_distribution(labels, logits).astype(logits.dtype) * log_softmax(logits)).sum(-1)
 
 
 def two_layer_loss(

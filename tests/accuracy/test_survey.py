@@ -13,9 +13,8 @@ import manual_grads as mg
 from manual_grads.accuracy import inputs, survey
 from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
 from manual_grads.accuracy.ulp import certified, errors, errors_of_all
-from manual_grads.checking.claims import DTYPES
 from manual_grads.formulas.sums import MANY
-from manual_grads.rules import RULES
+from manual_grads.rules import FLOATS, RULES
 
 FORWARDS_AND_GRADIENT = ("softmax", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad")
 MATRICES = ("softmax_jacobian", "softmax_cross_entropy_hessian")
@@ -44,7 +43,7 @@ EVERYTHING = [
         marks=pytest.mark.everything if classes in (1, 2, 200) and dtype in ("float16", "bfloat16") else (),
     )
     for rule in RULES.values()
-    for dtype in DTYPES
+    for dtype in FLOATS
     for classes in sizes(rule.name, dtype)
     for kind in kinds(rule)
     if not (rule.name.startswith("two_layer") and (classes, kind) == (200, "distribution"))  # slow, and nothing new
@@ -107,7 +106,7 @@ def test_promise_by_vmap_and_eagerly(rule, dtype):
     [
         pytest.param(classes, dtype, marks=() if dtype == "float32" else pytest.mark.everything)
         for classes in (10_000, 100_000)
-        for dtype in DTYPES
+        for dtype in FLOATS
     ],
 )
 def test_promise_for_many_classes(classes, dtype):
@@ -116,7 +115,7 @@ def test_promise_for_many_classes(classes, dtype):
         assert_kept(one_by_one(RULES[name], dtype, by.cases.args), by)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", ["two_layer_grads", "two_layer_vjp"])
 def test_sums_over_a_batch(name, dtype):
     """The gradients of shared weights: a sum over examples, each with its true value and its magnitude."""

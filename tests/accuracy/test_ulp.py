@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from manual_grads.accuracy.ulp import NotNarrow, as_truth, certified, errors, floor_log2
-from manual_grads.checking.claims import DTYPES
 from manual_grads.derivations import balls
+from manual_grads.rules import FLOATS
 
 
 def truth_of(values, dtype, magnitudes=None):
@@ -24,7 +24,7 @@ def test_an_ulp_is_that_of_the_power_of_two_below_the_true_value():
     assert ulp([1, 1 + 2**-20, 3 - 2**-20, -1, 2], [1, 1, 3, 1, 1]) == [0, 8, 4, 2**24, 2**23]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_the_next_number_is_one_ulp_away(dtype):
     info = jnp.finfo(dtype)
     for value in (1.0, 1.5, float(info.smallest_normal), float(info.max) / 2):

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.claims import DTYPES
+from manual_grads.rules import FLOATS
 
 # A batch is filled up with copies of its last row, so that each function is compiled once; 1400 rows of three classes
 # are enough for the faster exponentials, of `MANY` numbers.
 ROWS = {"vmap": 8, "batch": 1400}
 
 
-@pytest.fixture(params=[pytest.param(dtype, marks=pytest.mark.xdist_group(f"edges in {dtype}")) for dtype in DTYPES])
+@pytest.fixture(params=[pytest.param(dtype, marks=pytest.mark.xdist_group(f"edges in {dtype}")) for dtype in FLOATS])
 def dtype(request):
     return request.param
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
-from manual_grads.checking.claims import label_kinds
 from manual_grads.rules import RULES, Sizes
 from tests.edge_contract.functions import network
 
@@ -67,7 +66,7 @@ def test_sums_over_a_batch(dtype):
 @pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
 def test_no_examples(rule, call, dtype):
-    for soft_labels in label_kinds(rule):
+    for soft_labels in rule.label_kinds:
         none, one = (Sizes(batch=batch, soft_labels=soft_labels) for batch in ((2, 0), (2, 1)))
         with jax.enable_x64(dtype == "float64"):
             got = call(rule.manual)(*rule.example(jax.random.key(0), jnp.dtype(dtype), none))

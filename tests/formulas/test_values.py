@@ -8,9 +8,9 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.accuracy.peers import PEERS
-from manual_grads.checking.claims import DTYPES
 from manual_grads.derivations import task18, task19_1, task19_2, task19_3, task21
 from manual_grads.formulas import plain
+from manual_grads.rules import FLOATS
 
 LN2, LN3 = np.log(2), np.log(3)
 
@@ -41,7 +41,7 @@ def draw(kind, random, batch):
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 7)], ids=str)
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", FORWARDS)
 def test_value_is_the_documents(name, dtype, jit, batch):
     function, literal, kinds = FORWARDS[name]

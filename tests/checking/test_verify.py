@@ -1,0 +1,100 @@
+"""The verdict on a rule: a wrong rule of each common kind, planted, in a batch too, is rejected."""
+
+from functools import wraps
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import manual_grads as mg
+from manual_grads.checking.verify import BATCH, claims, verify_rule
+from manual_grads.formulas.two_layer import backward_pass, forward_pass
+from manual_grads.rules import RULES, Rule, Sizes
+
+
+def two_layer_variant(change):
+    """`two_layer_grads` with what `change` makes of the passes."""
+
+    def manual(x, A, B, labels):
+        w, h, v = forward_pass(x, A, B)
+        dv = mg.softmax_cross_entropy_grad(v, labels)
+        return change(x, A, B, w, h, dv)
+
+    return manual
+
+
+def without_sigmoid_derivative(x, A, B, w, h, dv):
+    delta = dv @ B
+    return delta @ A, jnp.einsum("...h,...i->hi", delta, x), backward_pass(x, A, B, w, h, dv)[2]
+
+
+def averaged_over_the_batch(x, A, B, w, h, dv):
+    dx, dA, dB = backward_pass(x, A, B, w, h, dv)
+    n = max(1, x.size // x.shape[-1])
+    return dx, dA / n, dB / n
+
+
+# name of the rule, what stands in its place, and whether one example shows it: if not, a batch does
+WRONG = {
+    "sign": ("softmax_cross_entropy_grad", lambda s, y: -mg.softmax_cross_entropy_grad(s, y), True),
+    "missing factor": ("sigmoid_grad", lambda z: mg.sigmoid(z), True),
+    "wrong by 0.1 %": ("softmax_vjp", lambda s, c: (1.001 * mg.softmax_vjp(s, c)).astype(s.dtype), True),
+    "dropped term": ("softmax_jvp", lambda s, t: mg.softmax(s) * t, True),
+    "another class": (
+        "softmax_cross_entropy_grad",
+        lambda s, y: jnp.roll(mg.softmax_cross_entropy_grad(s, y), 1, -1),
+        True,
+    ),
+    "the misprint of 19.2": ("logloss_grad", lambda g, y: -1 / g, True),
+    "the square of 19.3": (
+        "softmax_cross_entropy_grad",
+        lambda s, y: mg.softmax(s) + mg.softmax_cross_entropy_grad(s, y),
+        True,
+    ),
+    "y is assumed to sum to one": ("softmax_cross_entropy_hessian", lambda s, y: mg.softmax_jacobian(s), True),
+    "missing sigma'": ("two_layer_grads", two_layer_variant(without_sigmoid_derivative), True),
+    "mean, not sum": ("two_layer_grads", two_layer_variant(averaged_over_the_batch), False),
+    "not summed over the batch": ("two_layer_grads", lambda *args: jax.vmap(mg.two_layer_grads)(*args), True),
+    "wrong only in a batch": ("sigmoid_grad", lambda z: mg.sigmoid_grad(z) * (1 if z.ndim == 0 else 2), False),
+    "right value, wrong dtype": ("sigmoid_grad", lambda z: mg.sigmoid_grad(z).astype(jnp.float16), True),
+    "NaN": ("sigmoid_grad", lambda z: jnp.where(z > 3, jnp.nan, mg.sigmoid_grad(z)), True),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_planted_error_is_rejected(kind):
+    name, manual, shown_by_one = WRONG[kind]
+    rule = RULES[name]
+    verdict = verify_rule(rule._replace(manual=wraps(rule.manual)(manual)), thorough=False)
+    assert not verdict.passed
+    assert all(name in failure for failure in verdict.failures)
+    assert any(f"{name}, one example" in failure for failure in verdict.failures) == shown_by_one
+    if not shown_by_one:
+        assert any(f"{name}, a batch" in failure for failure in verdict.failures)
+
+
+def test_what_is_claimed_of_a_network():
+    names = [what for what, *_ in claims(RULES["two_layer_grads"], 0)]
+    assert names == [
+        "one example, class indices",
+        "a batch, class indices",
+        "one example, distributions",
+        "a batch, distributions",
+    ]
+    assert len({*Sizes()[1:4], BATCH[0] * BATCH[1]}) == 4  # no two axes, of a batch in one, of equal length
+
+
+def test_a_rule_without_batch_axes_claims_nothing_of_batches():
+    def example(key, dtype, sizes):
+        return (jnp.ones(3, dtype),)
+
+    rule = Rule("cube_grad", lambda x: 3 * x**2, lambda x: (x**3).sum(), jax.grad, "", example, ())
+    ((what, _, _, _, thorough),) = claims(rule, 0)
+    assert (what, thorough) == ("one example", True)
+    assert verify_rule(rule, thorough=False).passed
+
+
+def test_examples_differ_between_arguments_and_seeds():
+    (_, first, *_), (_, second, *_) = (next(claims(RULES["softmax_jvp"], seed)) for seed in (0, 1))
+    assert not jnp.array_equal(first[0], first[1])
+    assert not jnp.array_equal(first[0], second[0])
