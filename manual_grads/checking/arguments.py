@@ -1,6 +1,8 @@
 """The arguments of a check: a tree of arrays as a flat list, and a claim as functions of that list."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +19,7 @@ class Claim(NamedTuple):
     structure: Any
     held: tuple[Any, ...]  # the leaves that are no arrays; None where an array goes
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
+    moved: tuple[bool, ...]  # for each array, whether the forward is differentiated with respect to it
 
     def tree(self, leaves: Any) -> tuple[Any, ...]:
         """The arguments, with these arrays as their leaves."""
@@ -63,24 +66,28 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
         ValueError: if an array is empty.
     """
-    args = tuple(args) if isinstance(args, tuple | list) else (args,)
+    args = as_arguments(args)
     leaves, structure = jax.tree.flatten(args)
 
     def holding(*traced: type) -> tuple[Claim, list[Any]]:
         held = tuple(None if _is_array(x) or type(x) in traced else Held(x) for x in leaves)
         arrays = [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
-        return Claim(forward, manual, by, structure, held, len(args)), arrays
+        return Claim(forward, manual, by, structure, held, len(args), ()), arrays
 
-    # A Python integer may be a label, which can be traced, or a size or an axis, which can't.
-    claim, arrays = holding(int, float)
-    if any(type(x) is int for x in leaves):
-        try:
-            jax.eval_shape(claim.claimed, *arrays)
-        except Exception:  # whatever it is, it isn't there when the integer is held, or will be raised again
-            claim, arrays = holding(float)
+    # A Python number may be a label or an argument, which can be traced, or a size, an axis or a name, which can't.
+    for traced in ((int, float), (float,), ()):
+        claim, arrays = holding(*traced)
+        if not any(type(x) in (int, float) for x in leaves) or (
+            _traces(claim.claimed, arrays) and _traces(claim.manual_of, arrays)
+        ):
+            break
+    else:
+        claim, arrays = holding(int, float)  # something else is wrong, and will be raised again
     described = ", ".join(
         f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True)
     )
+    if any(np.issubdtype(x.dtype, np.complexfloating) for x in arrays):
+        raise TypeError(f"complex arguments are not supported ({described}): give their real and imaginary parts")
     if not any(is_float(x) for x in arrays):
         raise TypeError(
             f"nothing to differentiate: no argument is floating-point ({described or 'no arrays'}); "
@@ -89,18 +96,51 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
     for name, x in zip(claim.names(), arrays, strict=True):
         if x.size == 0:
             raise ValueError(f"args{name} is empty, of shape {x.shape}: give an example with at least one entry")
-    return claim._replace(arity=_arity(claim, arrays)), arrays
+    arity, moved = _watched(claim, arrays)
+    claim = claim._replace(arity=arity, moved=moved)
+    # A Python number that isn't differentiated is a parameter, such as a width or a rate: it stays what it is.
+    still = [type(x) is float and not m for x, m in _zip_arrays(leaves, claim, moved)]
+    if any(still):
+        places = [i for i, h in enumerate(claim.held) if h is None]
+        held = list(claim.held)
+        for place, stays in zip(places, still, strict=True):
+            held[place] = Held(leaves[place]) if stays else None
+        claim = claim._replace(held=tuple(held), moved=tuple(m for m, s in zip(moved, still, strict=True) if not s))
+        arrays = [x for x, s in zip(arrays, still, strict=True) if not s]
+    return claim, arrays
 
 
-def _arity(claim: Claim, arrays: list[Any]) -> int:
-    """How many positional arguments `by(forward)` hands to the forward; tracing it is what finds a bad claim."""
-    seen: list[int] = []
+def as_arguments(args: Any) -> tuple[Any, ...]:
+    """The arguments as a tuple; anything but a plain tuple or list is a single one."""
+    return tuple(args) if type(args) in (tuple, list) else (args,)
+
+
+def _zip_arrays(leaves: list[Any], claim: Claim, moved: tuple[bool, ...]) -> Iterator[tuple[Any, bool]]:
+    return zip((x for x, h in zip(leaves, claim.held, strict=True) if h is None), moved, strict=True)
+
+
+def _traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
+    try:
+        with quiet():
+            jax.eval_shape(f, *arrays)
+    except Exception:  # whatever it is, it isn't there when the number is held, or will be raised again
+        return False
+    return True
+
+
+def _watched(claim: Claim, arrays: list[Any]) -> tuple[int, tuple[bool, ...]]:
+    """How many positional arguments `by(forward)` hands to the forward, and which arrays it differentiates.
+
+    Tracing it is what finds a bad claim.
+    """
+    seen: list[tuple[Any, ...]] = []
     shapes: list[Any] = []
 
     def watched(f: Callable[..., Any]) -> Callable[..., Any]:
         def watching(*args: Any, **kwargs: Any) -> Any:
+            differentiated = [type(x).__name__ in ("JVPTracer", "LinearizeTracer") for x in jax.tree.leaves(args)]
             result = f(*args, **kwargs)
-            seen.append(len(args))
+            seen.append((len(args), differentiated))
             shapes.append([jnp.shape(leaf) for leaf in jax.tree.leaves(result)])
             return result
 
@@ -108,7 +148,8 @@ def _arity(claim: Claim, arrays: list[Any]) -> int:
 
     forward = jax.tree.map(watched, claim.forward)
     try:
-        jax.eval_shape(claim._replace(forward=forward).claimed, *arrays)
+        with quiet():
+            jax.eval_shape(claim._replace(forward=forward).claimed, *arrays)
     except TypeError as error:
         if "scalar-output" not in str(error):
             error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
@@ -121,12 +162,25 @@ def _arity(claim: Claim, arrays: list[Any]) -> int:
     except Exception as error:
         error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
         raise
-    return seen[-1] if seen else len(claim.tree(arrays))
+    arity = seen[-1][0] if seen else len(claim.tree(arrays))
+    mine = [i for i, h in enumerate(claim.held) if h is None]
+    calls = [d for n, d in seen if n == arity and len(d) <= len(claim.held)]
+    moved = tuple(any(d[i] for d in calls if i < len(d)) for i in mine)
+    known = any(moved) and callable(claim.forward)
+    return arity, moved if known else tuple(is_float(x) for x in arrays)
 
 
 def is_float(x: Any) -> bool:
     """Whether an array is of a floating-point format."""
     return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: those of donation, of NumPy on purpose-made extremes."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _is_array(x: Any) -> bool:

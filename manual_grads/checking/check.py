@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking import transforms
-from manual_grads.checking.arguments import Claim, as_claim, is_float
+from manual_grads.checking.arguments import Claim, as_arguments, as_claim, is_float, quiet
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.judges import Oracles, oracles
 from manual_grads.checking.judging import Finding, Format, Judged, Trial, judge, trial
@@ -17,7 +17,9 @@ from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.probes import probes
 from manual_grads.checking.report import Report, Row, name_of
 from manual_grads.checking.transforms import Got
-from manual_grads.rules import batched
+from manual_grads.rules import FLOATS, batched
+
+LEAST = 0.02  # of the entries have to be judged, or a check has shown nothing
 
 
 def check_gradient(
@@ -35,7 +37,9 @@ def check_gradient(
     Args:
         forward: the function whose derivative is claimed.
         manual: the hand-written derivative; takes what `by(forward)` takes.
-        args: one example of the arguments, a tuple; or a callable `key -> args` that draws them.
+        args: one example of the arguments, a tuple; or a callable `key -> args` that draws them. Integers are tried in
+            the range that they show; so are floats that are whole numbers and aren't differentiated (labels, masks);
+            floats that are all positive, four or more, stay so; a Python number that isn't differentiated is held.
         by: the JAX-style transform that is reproduced: `jax.grad`, `jax.jacobian`, `manual_grads.rules.vjp`, …
         dtypes: the formats to check in; the example's own and float64 unless told.
         thorough: every oracle and transform; if false, the fewest that find most errors, in under a second.
@@ -47,18 +51,17 @@ def check_gradient(
     Raises:
         GradientMismatch: if the claim is false; an `AssertionError` that says where, and what is wrong.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
-        ValueError: if an array is empty, or the forward is finite at no point.
+        ValueError: if an array is empty, the forward is finite at no point, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
     sampler = args if callable(args) else None
-    claim, example = as_claim(forward, manual, args if sampler is None else sampler(jax.random.key(seed)), by)
-    draw = None if sampler is None else lambda key: as_arrays(claim, sampler(key))
+    claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
     found: list[Finding] = []
     rows: list[Row] = []
     trials: list[Trial] = []
     for fmt in _formats(example, dtypes):
-        points = probes(example, fmt.dtypes, seed, thorough, draw)
         with jax.enable_x64(fmt.name == "float64"):
+            points = probes(claim, example, fmt.dtypes, seed, thorough, sampler and partial(_arrays_of, claim, sampler))
             complaint = _structure(claim, fmt.cast(example), fmt)
         if complaint:
             found.append(Finding(f"structure, {fmt.name}", fmt, Got("structure", np.arange(0), [], None, complaint)))
@@ -68,14 +71,20 @@ def check_gradient(
     with jax.enable_x64(True):
         wide = [np.asarray(x, np.float64) if is_float(x) else x for x in example]
         judges = oracles(claim, wide, thorough)._replace(own=_own_eps(example))
-    with transforms.quiet():
+    with quiet():
         compile_together(_first_jobs(judges, trials))
     judged = [judge(claim, judges, tried) for tried in trials]
     found += [f for each in judged for f in each.found]
     rows += [row for each in judged for row in each.rows]
     inside = np.concatenate([each.inside for each in judged] or [np.ones(0, bool)])
     notes = judges.notes + _notes(trials, judged)
-    report = Report(_title(claim), rows, len(inside), int((~inside).sum()), notes, seed)
+    share = np.array([each.share for each in judged] or [1.0])
+    report = Report(_title(claim), rows, len(inside), int((~inside).sum()), float(share.mean()), notes, seed)
+    if not found and share.min() < LEAST:
+        raise ValueError(
+            f"only {share.min():.1%} of the entries can be judged in {trials[int(share.argmin())].format.name}: "
+            f"{'; '.join(notes)}"
+        )
     if found:
         raise mismatch(claim, found, report, example) from found[0].got.error
     return report
@@ -99,10 +108,19 @@ def _notes(trials: list[Trial], judged: list[Judged]) -> list[str]:
     return [f"{', '.join(dict.fromkeys(formats))}: {note}" for note, formats in about.items()]
 
 
-def as_arrays(claim: Claim, args: Any) -> list[Any]:
-    """The arrays among the arguments that a sampler drew."""
-    args = tuple(args) if isinstance(args, tuple | list) else (args,)
-    return [np.asarray(x) for x, h in zip(jax.tree.leaves(args), claim.held, strict=True) if h is None]
+def _drawn(sampler: Callable[..., Any], key: Any) -> Any:
+    """What the sampler draws, by a key or the seed of one."""
+    try:
+        return sampler(jax.random.key(key) if isinstance(key, int) else key)
+    except Exception as error:
+        error.add_note("raised by args, which is called as args(key) to draw an example's arguments")
+        raise
+
+
+def _arrays_of(claim: Claim, sampler: Callable[..., Any], key: Any) -> list[Any]:
+    """The arrays among the arguments that a sampler draws."""
+    leaves = jax.tree.leaves(as_arguments(_drawn(sampler, key)))
+    return [np.asarray(x) for x, h in zip(leaves, claim.held, strict=True) if h is None]
 
 
 def _formats(example: list[Any], dtypes: Sequence[Any] | None) -> list[Format]:
@@ -113,10 +131,17 @@ def _formats(example: list[Any], dtypes: Sequence[Any] | None) -> list[Format]:
         formats = [Format(name, own)]
         dtypes = [] if name == "float64" else ["float64"]
     else:
-        formats = []
+        formats, dtypes = [], [dtypes] if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) else dtypes
+        if not dtypes:
+            raise ValueError(f"dtypes is empty, expected some of {', '.join(FLOATS)}, or None for the example's own")
     for dtype in dtypes:
-        each = [jnp.dtype(dtype) if is_float(x) else d for x, d in zip(example, own, strict=True)]
-        formats.append(Format(str(jnp.dtype(dtype)), each))
+        try:
+            name = jnp.dtype(dtype).name
+        except TypeError:
+            name = ""
+        if name not in FLOATS:
+            raise TypeError(f"dtypes holds {dtype!r}, expected some of {', '.join(FLOATS)}")
+        formats.append(Format(name, [jnp.dtype(name) if is_float(x) else d for x, d in zip(example, own, strict=True)]))
     return formats
 
 
@@ -132,7 +157,7 @@ def _structure(claim: Claim, example: list[Any], fmt: Format) -> str:
         return transforms.structure(claim, example)
     except Exception as traced:
         try:
-            with transforms.quiet():
+            with quiet():
                 claim.manual_of(*example)
         except Exception as error:
             error.add_note(f"raised by the manual gradient; check: eager, {fmt.name}, at the example")

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from itertools import permutations
 
+import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.evidence import Evidence, rows_of, shortened
 from manual_grads.checking.places import (
     by_label,
+    clipped,
     diagonals,
     negative_inputs,
     one_place,
@@ -16,7 +18,7 @@ from manual_grads.checking.places import (
     tails,
 )
 from manual_grads.checking.report import Hypothesis
-from manual_grads.checking.terms import missing_factor, missing_term
+from manual_grads.checking.terms import missing_factor, missing_term, mistaken, shaped
 
 
 def diagnose(wrong: list[Evidence], right: int) -> list[Hypothesis]:
@@ -34,7 +36,9 @@ def diagnose(wrong: list[Evidence], right: int) -> list[Hypothesis]:
                     found[h.name] = h._replace(text=text)
     if right and wrong:
         where = ", ".join(e.where for e in wrong)
-        found["one output"] = Hypothesis("one output", f"only {where} is wrong; {right} other results are right")
+        others = f"the {right} other results are" if right > 1 else "the other result is"
+        verb = "is" if len(wrong) == 1 else "are"
+        found["one output"] = Hypothesis("one output", f"only {where} {verb} wrong; {others} right")
     return list(found.values())
 
 
@@ -88,9 +92,21 @@ def _named(factor: float, e: Evidence) -> tuple[str, float] | None:
     fits = [name for name, c in known.items() if abs(size - c) < 1e-4 * c]
     if not fits:
         return None
-    numbers = [name for name in fits if "N" in name]
-    names = [n for n in fits if "N" not in n] + numbers[:2]
+    numbers = sorted((name for name in fits if "N" in name), key=lambda name: ("N−1" in name, "√" in name))
+    names = [n for n in fits if "N" not in n] + numbers[:3]
     return sign + " = ".join(names), (-1 if sign else 1) * float(known[fits[0]])
+
+
+def rounded(e: Evidence) -> Iterator[Hypothesis]:
+    """Every number of the result is one of a narrower format."""
+    got = e.got[e.decided & np.isfinite(e.got) & (e.got != 0)]
+    for narrow in ("bfloat16", "float16", "float32"):
+        # Of a few round numbers, as 0.5 is, it could be by chance.
+        if len(np.unique(got)) > 8 and (got == got.astype(jnp.dtype(narrow)).astype(np.float64)).all():
+            largest = np.max(np.abs(e.got - e.want)[e.wrong] / np.abs(e.want)[e.wrong], initial=0)
+            if largest <= 4 * float(jnp.finfo(narrow).eps):
+                yield Hypothesis("rounded", f"rounded to {narrow}: every number of the result is one of that format")
+            return
 
 
 def rearranged(e: Evidence) -> Iterator[Hypothesis]:
@@ -115,17 +131,45 @@ def rearranged(e: Evidence) -> Iterator[Hypothesis]:
                 return
 
 
+def swapped(e: Evidence) -> Iterator[Hypothesis]:
+    """Another result, or the gradient with respect to another argument."""
+    for name, x in e.others:
+        if x.shape == e.got.shape and e.explains(e.want + (e.got - x)):
+            yield Hypothesis("swapped", f"this is {name}")
+            return
+
+
+def zeros(e: Evidence) -> Iterator[Hypothesis]:
+    """Right but where it is zero, or where it should be: a mask that is wrong, or was forgotten."""
+    wrong = e.wrong & np.isfinite(e.got)
+    if not wrong.any() or (e.decided & ~wrong).sum() < 0.1 * e.decided.sum():
+        return
+    if not e.got[wrong].any():
+        yield Hypothesis("zero", f"zero where it should not be, at {int(wrong.sum())} entries; the others are right")
+    elif not e.want[wrong].any():
+        yield Hypothesis(
+            "not zero", f"not zero where it should be, at {int(wrong.sum())} entries; the others are right"
+        )
+
+
+# What explains every number comes first; then where it is wrong; then what some numbers a point explain.
 GUESSES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     not_finite,
     constant_factor,
+    rounded,
     rearranged,
+    swapped,
     diagonals,
+    missing_term,
+    missing_factor,
     one_place,
+    clipped,
     by_label,
     negative_inputs,
     tails,
     right_in_one_place,
-    missing_term,
-    missing_factor,
+    zeros,
+    shaped,
+    mistaken,
     special_points,
 )

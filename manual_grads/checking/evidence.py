@@ -22,6 +22,7 @@ class Evidence(NamedTuple):
     names: list[str]  # of the points
     inputs: list[tuple[str, np.ndarray]]  # the arguments' arrays, by name
     value: list[np.ndarray]  # the forward's
+    others: list[tuple[str, np.ndarray]]  # what else there is to compare with: other results and gradients
 
     @property
     def wrong(self) -> np.ndarray:
@@ -51,9 +52,16 @@ class Evidence(NamedTuple):
 
 
 def evidence(
-    got: list[np.ndarray], truth: Truth, points: Any, names: list[str], inputs: list[tuple[str, Any]], where: list[str]
+    got: list[np.ndarray],
+    truth: Truth,
+    points: Any,
+    names: list[str],
+    inputs: list[tuple[str, Any]],
+    where: list[str],
+    gradients: list[tuple[str, Any]],
 ) -> list[Evidence]:
     """The leaves that are wrong."""
+    results = [(f"what {w} should be", want) for w, want in zip(where, truth.want, strict=True)]
     every = [
         Evidence(
             where[i],
@@ -65,6 +73,7 @@ def evidence(
             [names[p] for p in points],
             [(name, x[points]) for name, x in inputs],
             [v[points] for v in truth.value],
+            [(name, x[points]) for j, (name, x) in enumerate(results + gradients) if i != j],
         )
         for i, leaf in enumerate(got)
     ]

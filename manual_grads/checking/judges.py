@@ -58,7 +58,7 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
     over = (0,) * len(arrays)
 
     def patterns(f: Callable[..., Any], noise: Callable[..., Any]) -> Callable[..., Any]:
-        apart = jax.vmap(noise(f), (None, 0, *(None,) * len(arrays)))
+        apart = jax.vmap(noise(f, claim.moved), (None, 0, *(None,) * len(arrays)))
         return jax.jit(jax.vmap(apart, (None, None, *over)), compiler_options=QUICK)
 
     found = Oracles(
@@ -76,7 +76,9 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         [],
     )
     text = str(jax.make_jaxpr(claim.value)(*arrays))
-    found = found._replace(own_rules="custom_jvp_call" in text or "custom_vjp_call" in text)
+    # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
+    own_rules = ("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text
+    found = found._replace(own_rules=own_rules)
     if not thorough:
         return found
     modes = {"reverse": reverse, "forward": forward}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking import transforms
-from manual_grads.checking.arguments import Claim, is_float
+from manual_grads.checking.arguments import Claim, is_float, quiet
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, scaled_spread
 from manual_grads.checking.measure import Worst, worst
@@ -64,6 +64,7 @@ class Judged(NamedTuple):
     found: list[Finding]
     notes: list[str]
     inside: np.ndarray  # the points where the forward is finite
+    share: float  # of the entries there that could be judged
 
 
 def trial(claim: Claim, points: Probes, fmt: Format, every_call: bool, thorough: bool) -> Trial:
@@ -85,8 +86,8 @@ def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
     """The trial's calls beside the truth."""
     fmt, arrays, usual, (first, *others) = tried.format, tried.arrays, tried.usual, tried.calls
     in_format = fmt.name == "float64"
-    with jax.enable_x64(True), transforms.quiet():
-        judged = truth(judges, arrays, usual, fmt.name)
+    with jax.enable_x64(True), quiet():
+        judged = truth(judges, arrays, tried.names, usual, fmt.name)
     with jax.enable_x64(in_format):
         judged = _within_format(judges, judged, tried)
         if not judged.inside.any():
@@ -99,7 +100,7 @@ def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
     right = bool(gots[0].leaves) and worst(gots[0].leaves, judged, gots[0].points, fmt.name).ratio <= 1
     # Of a gradient that is wrong at once, it only has to be known whether it is so without transforms too.
     others = others if right else others[:3]
-    with transforms.quiet():
+    with quiet():
         compile_together(tried.jobs(others))
     with jax.enable_x64(in_format):
         gots += [transforms.run(call, arrays, fmt.cast) for call in others]
@@ -116,16 +117,20 @@ def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
         rows.append(Row(fmt.name, got.name, len(got.points), w.ulp if w else none, w.ratio if w else none, not wrong))
         if wrong:
             found.append(Finding(f"{got.name}, {fmt.name}", fmt, got, w, judged, tried))
-    return Judged(rows + _oracle_rows(judged, gots[0], fmt), found, judged.notes + _undecided(judged), judged.inside)
+    share, undecided = _decided(judged)
+    return Judged(rows + _oracle_rows(judged, gots[0], fmt), found, judged.notes + undecided, judged.inside, share)
 
 
-def _undecided(judged: Truth) -> list[str]:
-    """How much of it can't be judged."""
-    undecided = sum(int((~d & judged.inside.reshape(-1, *[1] * (d.ndim - 1))).sum()) for d in judged.decided)
-    entries = sum(d.size for d in judged.decided)
-    if not undecided:
-        return []
-    return [f"{undecided} of {entries} entries not judged: ill-conditioned, a kink, or out of range"]
+def _decided(judged: Truth) -> tuple[float, list[str]]:
+    """Which share of the entries can be judged, and what is to be said of the others."""
+    inside = [np.broadcast_to(judged.inside.reshape(-1, *[1] * (d.ndim - 1)), d.shape) for d in judged.decided]
+    entries = sum(int(i.sum()) for i in inside)
+    decided = sum(int((d & i).sum()) for d, i in zip(judged.decided, inside, strict=True))
+    if decided == entries:
+        return 1.0, []
+    return decided / entries, [
+        f"{entries - decided} of {entries} entries not judged: ill-conditioned, a kink, or out of range"
+    ]
 
 
 def _within_format(judges: Oracles, judged: Truth, tried: Trial) -> Truth:
@@ -133,7 +138,7 @@ def _within_format(judges: Oracles, judged: Truth, tried: Trial) -> Truth:
     fmt, usual = tried.format, tried.usual
     if fmt.name == "float64" or not judged.value:
         return judged
-    with transforms.quiet():
+    with quiet():
         values = leaves_of(judges.value(*fmt.cast(tried.arrays)))
         inside = judged.inside.copy()
         for mine, exact in zip(values, judged.value, strict=True):
@@ -162,7 +167,7 @@ def _with_own_rounding(claim: Claim, judges: Oracles, judged: Truth, tried: Tria
             # One that computes in float32 whatever it is given is right, where no more is asked of it than bfloat16.
             u = max(eps, min(narrowest(claim.manual_of, *wide), judges.own)) / 2
             larger = LARGER if u < 1e-15 else 1.0
-            with transforms.quiet():
+            with quiet():
                 patterns = leaves_of(judges.manual(larger * u, patterns_of_noise(), *arrays))
         except Exception:  # not a formula that can be run with noise
             return judged

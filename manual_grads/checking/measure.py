@@ -47,7 +47,7 @@ def worst(leaves: list[np.ndarray], truth: Truth, points: Any, dtype: Any, extra
         # What is far below the leaf's own size counts by that size.
         floor = np.maximum(np.abs(want), truth.size[i] * 2.0**-4)
         with np.errstate(all="ignore"):
-            size = np.where(truth.decided[i][points], ulps(np.abs(got - want), floor, dtype), 0.0)
+            size = np.where((truth.decided[i] & truth.sure[i])[points], ulps(np.abs(got - want), floor, dtype), 0.0)
         size = np.where(np.isfinite(size), size, np.inf if (ratio == np.inf).any() else 0.0)
         largest_ulp = max(found.ulp, float(size.max(initial=0.0)))
         at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
-from manual_grads.checking.arguments import Claim
+from manual_grads.checking.arguments import Claim, is_float, quiet
+from manual_grads.checking.compiling import QUICK
 from manual_grads.checking.diagnosis import diagnose
 from manual_grads.checking.evidence import evidence
 from manual_grads.checking.judging import Finding
 from manual_grads.checking.measure import ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, hexed, reproduction, wrapped
-from manual_grads.checking.transforms import quiet
 
 
 def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[Any]) -> GradientMismatch:
@@ -76,8 +77,25 @@ def _of_values(claim: Claim, finding: Finding) -> list[Hypothesis]:
     where = [f"result[{i}]" if len(got.leaves) > 1 else "" for i in range(len(got.leaves))]
     inputs = list(zip(claim.names(), trial.arrays, strict=True))
     with quiet():
-        wrong = evidence(got.leaves, truth, got.points, trial.names, inputs, where)
+        gradients = _gradients(claim, trial.arrays)
+        wrong = evidence(got.leaves, truth, got.points, trial.names, inputs, where, gradients)
         return diagnose(wrong, len(got.leaves) - len(wrong))
+
+
+def _gradients(claim: Claim, arrays: list[Any]) -> list[tuple[str, np.ndarray]]:
+    """The forward's gradients with respect to each argument: the result may be another one's."""
+    floats = tuple(i for i, x in enumerate(arrays) if is_float(x))
+
+    def total(*leaves: Any) -> Any:
+        return sum(v.sum() for v in jax.tree.leaves(claim.value(*leaves)))
+
+    try:
+        with jax.enable_x64(True):
+            found = jax.jit(jax.vmap(jax.grad(total, floats)), compiler_options=QUICK)(*arrays)
+    except Exception:  # no function to differentiate, or none of all its arguments: one explanation fewer
+        return []
+    names = claim.names()
+    return [(f"the gradient with respect to args{names[i]}", np.asarray(g)) for i, g in zip(floats, found, strict=True)]
 
 
 def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
@@ -101,20 +119,24 @@ def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
             name = "leaked tracer" if "eak" in str(f.got.error) or "Tracer" in type(f.got.error).__name__ else "raises"
             text = f"{f.check}: {type(f.got.error).__name__}: {str(f.got.error).splitlines()[0]}"
             causes.append(Hypothesis(name, text))
-    failed = {(row.dtype, row.check) for row in report.rows if not row.passed}
-    passed = {(row.dtype, row.check) for row in report.rows if row.passed and not row.check.startswith("against")}
-    failed_checks, passed_checks = {c for _, c in failed}, {c for _, c in passed}
-    bad, good = {d for d, _ in failed}, {row.dtype for row in report.rows} - {d for d, _ in failed}
-    if good:
-        causes.append(
-            Hypothesis("one dtype", f"wrong only in {', '.join(sorted(bad))}; right in {', '.join(sorted(good))}")
-        )
-    # These three are called at the same ordinary points, so that a gradient that is wrong elsewhere isn't meant.
-    if {"eager", "jit"} <= passed_checks - failed_checks and "vmap of jit" in failed_checks:
-        causes.append(Hypothesis("only when batched", f"wrong only when batched: {', '.join(sorted(failed_checks))}"))
-    elif "eager" in passed_checks - failed_checks and "jit" in failed_checks:
-        causes.append(Hypothesis("only when jitted", f"right eagerly, wrong under {', '.join(sorted(failed_checks))}"))
-    elif "eager" in failed_checks - passed_checks and "jit" not in failed_checks:
+    passes = {(row.dtype, row.check): row.passed for row in report.rows if not row.check.startswith("against")}
+    failed_checks = {check for (_, check), passed in passes.items() if not passed}
+    passed_checks = {check for (_, check), passed in passes.items() if passed} - failed_checks
+    # The same check has to have been made in both formats.
+    pairs = [(a, b) for (a, x), bad in passes.items() for (b, y), good in passes.items() if x == y and good > bad]
+    if pairs and not {a for a, _ in pairs} & {b for _, b in pairs}:
+        bad, good = (", ".join(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+        causes.append(Hypothesis("one dtype", f"wrong only in {bad}; right in {good}"))
+    failing = ", ".join(sorted(failed_checks))
+    alone = [check for check in failed_checks if check.startswith("vmap over")]
+    # Eager and jit are called at the same points, so that a gradient that is wrong elsewhere isn't meant.
+    if {"eager", "jit", "vmap of jit"} <= passed_checks and len(alone) == len(failed_checks) > 0:
+        causes.append(Hypothesis("only when batched", f"wrong only when one argument alone is batched: {failing}"))
+    elif {"eager", "jit"} <= passed_checks and "vmap of jit" in failed_checks:
+        causes.append(Hypothesis("only when batched", f"wrong only when batched: {failing}"))
+    elif "eager" in passed_checks and "jit" in failed_checks:
+        causes.append(Hypothesis("only when jitted", f"right eagerly, wrong under {failing}"))
+    elif "eager" in failed_checks and "jit" in passed_checks:
         causes.append(Hypothesis("only when eager", "right when compiled, wrong eagerly"))
     return list({h.name: h for h in reversed(causes)}.values())[::-1]
 

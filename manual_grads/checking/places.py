@@ -89,7 +89,7 @@ def tails(e: Evidence) -> Iterator[Hypothesis]:
             b, g = measure(bad), measure(good)
             small = g[g < b.min()]
             # Far out both may be zero; so what is right there is no evidence against a threshold.
-            if b.min() > 0.01 and small.size and np.mean(g < b.min()) > 0.2 and _separates(b, g):
+            if b.min() > 0.5 and small.size and small.max() > 0 and np.mean(g < b.min()) > 0.2 and _separates(b, g):
                 text = f"right at small inputs, wrong in the tails: right up to {label} = {small.max():.4g}, "
                 yield Hypothesis("tails", text + f"wrong from {b.min():.4g} (x is args{name})")
                 return
@@ -99,6 +99,14 @@ def _separates(bad: Any, good: Any) -> bool:
     """Whether the wrong ones begin where the right ones are few: at most one in three among the next."""
     between = good[(good >= bad.min()) & (good <= np.quantile(bad, 0.5))]
     return len(between) <= 0.5 * len(bad)
+
+
+def clipped(e: Evidence) -> Iterator[Hypothesis]:
+    """Never beyond a bound, where the truth is."""
+    bound = np.max(np.abs(e.got[e.decided & np.isfinite(e.got)]), initial=0)
+    at = np.abs(e.got[e.wrong])
+    if 0 < bound <= 1.01 * at.min(initial=np.inf) and (np.abs(e.want[e.wrong]) > bound).all() and not e.wrong.all():
+        yield Hypothesis("clipped", f"clipped: where the truth is beyond ±{bound:.4g}, the result is that")
 
 
 def negative_inputs(e: Evidence) -> Iterator[Hypothesis]:
@@ -117,4 +125,6 @@ def special_points(e: Evidence) -> Iterator[Hypothesis]:
     rows = rows_of(e.wrong)
     bad = {name for name, wrong in zip(e.names, rows, strict=True) if wrong}
     if len(bad) <= 4 and rows.mean() < 0.3:
-        yield Hypothesis("special points", f"wrong only at {int(rows.sum())} points: {', '.join(sorted(bad))}")
+        yield Hypothesis(
+            "special points", f"wrong only at {int(rows.sum())} of {len(rows)} points: {', '.join(sorted(bad))}"
+        )

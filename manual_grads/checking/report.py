@@ -39,6 +39,7 @@ class Report(NamedTuple):
     rows: list[Row]
     points: int
     skipped: int
+    judged: float  # the share of the entries
     notes: list[str]
     seed: int
 
@@ -56,9 +57,13 @@ class Report(NamedTuple):
             measured = f"{row.points:>7}{row.ulp:>18.3g}{row.part:>20.2g}" if row.points else f"{'':>7}{'ok':>18}"
             lines += [f"  {row.dtype:<10}{row.check:<34}{measured}{mark}".rstrip()]
         lines += [
-            f"  {self.points} points, {self.skipped} of them skipped: the forward isn't finite there (seed {self.seed})"
+            f"  {self.points} points (seed {self.seed}); {self.skipped} skipped, where the forward isn't finite",
+            f"  {self.judged:.1%} of the entries judged",
         ]
-        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+        for note in self.notes:
+            first, *rest = wrapped(f"note: {note}")
+            lines += [first, *(f"  {line}" for line in rest)]
+        return "\n".join(lines)
 
 
 class GradientMismatch(AssertionError):

@@ -5,7 +5,7 @@ result (Monte Carlo arithmetic; Parker, Pierce and Eggert 2000). The spread of t
 computation by the same formula may be from the truth, cancellation included, whatever the size of the arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -44,25 +44,24 @@ INLINED = (
 )
 
 
-def noisy(f: Callable[..., Any]) -> Callable[..., Any]:
+def noisy(f: Callable[..., Any], moved: Sequence[bool]) -> Callable[..., Any]:
     """`noisy(f)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u."""
 
     def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
         closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
         run = _Run(u * noise)
-        leaves = [run.rounded(x, jnp.where(x == 0, 1.0, x)) for x in map(jnp.asarray, jax.tree.leaves(args))]
-        results = run.evaluate(closed, leaves)
+        results = run.evaluate(closed, [run.input(jnp.asarray(x), m) for x, m in zip(args, moved, strict=True)])
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return with_noise
 
 
-def noisy_inputs(f: Callable[..., Any]) -> Callable[..., Any]:
+def noisy_inputs(f: Callable[..., Any], moved: Sequence[bool]) -> Callable[..., Any]:
     """The same with noise on the inputs only, which takes a third of the time to compile."""
 
     def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
         run = _Run(u * noise)
-        return f(*(run.rounded(x, jnp.where(x == 0, 1.0, x)) for x in map(jnp.asarray, args)))
+        return f(*(run.input(jnp.asarray(x), m) for x, m in zip(args, moved, strict=True)))
 
     return with_noise
 
@@ -102,12 +101,19 @@ class _Run:
         self.at += size + 7
         return lax.reshape(lax.slice(self.noise, (start,), (start + size,)), shape)
 
+    def input(self, x: Any, moved: bool) -> Any:
+        """An argument. What isn't differentiated may be a mask or a label, whose zeros and ones are exact."""
+        if moved:
+            return self.rounded(x, jnp.where(x == 0, 1.0, x))
+        return self.rounded(x, jnp.where(x == jnp.round(x), 0.0, x)) if _is_float(x) else x
+
     def rounded(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
         """X, off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
             return x
         size = x if magnitude is None else magnitude
         size = lax.convert_element_type(size, x.dtype)
+        size = jnp.where(jnp.isfinite(size), size, 0)  # infinity is exact; times no noise it would be NaN
         error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x)), x.dtype), size)
         return lax.add(jnp.asarray(x), error if ulps == 1.0 else ulps * error)
 
@@ -131,6 +137,12 @@ class _Run:
         if name in INLINED and inner is not None:
             closed = inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
             return self.evaluate(closed, values)
+        if name == "scan":
+            return self.scan(eqn.params, values)
+        if name == "cond":
+            index, *operands = values
+            branches = [partial(lambda b, *ops: self.evaluate(b, list(ops)), b) for b in eqn.params["branches"]]
+            return list(lax.switch(index, branches, *operands))
         apply = partial(eqn.primitive.bind, **eqn.primitive.get_bind_params(eqn.params))
         outs = apply(*values)
         outs = list(outs) if eqn.primitive.multiple_results else [outs]
@@ -138,11 +150,42 @@ class _Run:
             return outs
         if name in SUMS:
             magnitude = apply(*map(jnp.abs, values))  # a sum's error is relative to that of the absolute terms
-            return [self.rounded(outs[0], magnitude)]
+            # The roundings of n additions one after the other are a random walk, about √n / 2 of them long.
+            return [self.rounded(outs[0], magnitude, max(1.0, _terms(eqn) ** 0.5 / 2))]
         if name in ELEMENTARY or eqn.outvars[0].aval.shape == () or not _opaque(eqn):
             return [self.rounded(out, ulps=ELEMENTARY.get(name, 1.0)) for out in outs]
-        # Of a loop or a factorisation only the norm of the error is known.
+        # Of a while loop or a factorisation only the norm of the error is known.
         return [self.rounded(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
+
+    def scan(self, params: dict[str, Any], values: list[Any]) -> list[Any]:
+        """A loop, with other noise in each of its rounds."""
+        consts, carried = params["num_consts"], params["num_carry"]
+        noise = self.noise
+
+        def body(state: Any, x: Any) -> Any:
+            i, carry = state
+            self.noise = jnp.roll(noise, 37 * i)
+            outs = self.evaluate(params["jaxpr"], [*values[:consts], *carry, *x])
+            return (i + 1, outs[:carried]), outs[carried:]
+
+        carry, xs = values[consts : consts + carried], values[consts + carried :]
+        carry = [
+            lax.convert_element_type(c, v.dtype) for c, v in zip(carry, params["jaxpr"].in_avals[consts:], strict=False)
+        ]
+        options = {key: params[key] for key in ("length", "reverse", "unroll")}
+        (_, last), ys = lax.scan(body, (0, carry), xs, **options)
+        self.noise = noise
+        return [*last, *ys]
+
+
+def _terms(eqn: Any) -> int:
+    """How many terms each of a sum's entries has."""
+    shape = eqn.invars[0].aval.shape
+    if eqn.primitive.name == "dot_general":
+        return int(np.prod([shape[axis] for axis in eqn.params["dimension_numbers"][0][0]]))
+    if eqn.primitive.name == "cumsum":
+        return shape[eqn.params["axis"]]
+    return int(np.prod([shape[axis] for axis in eqn.params.get("axes", ())]))
 
 
 def _is_float(x: Any) -> bool:

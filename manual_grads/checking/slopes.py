@@ -10,17 +10,20 @@ from manual_grads.checking.judges import Oracles, differenced_at_once, leaves_of
 STEPS = (0.03, 0.006, 0.0012, 0.00024)
 
 
-def slopes_at(found: Oracles, points: list[Any], claimed: list[np.ndarray], inside: Any, values: list[Any]) -> Any:
+def slopes_at(
+    found: Oracles, points: list[Any], claimed: list[np.ndarray], inside: Any, values: list[Any], unsteady: Any
+) -> Any:
     """Slopes by differences and their estimated errors, at some points (NaN elsewhere): the best of several steps.
 
-    Those points are some of all, and every one at which autodiff fails. Where the forward has rules of its own and they
+    Those points are some of all, every one at which autodiff fails, and those at which noise undoes it (`unsteady`).
+    Where the forward has rules of its own and they
     aren't its slope, there is no telling which of them is meant, so that every point is taken.
     """
     if found.stepped is None:
         return None, None
     n, chunk = len(inside), differenced_at_once(points)
     bad = [i for i in range(n) if inside[i] and not all(np.isfinite(leaf[i]).all() for leaf in claimed)]
-    some = np.unique([*bad, *np.linspace(0, n - 1, chunk).astype(int)])
+    some = np.unique([*bad, *unsteady, *np.linspace(0, n - 1, chunk).astype(int)])
     slopes, errors = _stepped(found, points, some, chunk, claimed, values)
     if found.own_rules and any(
         (np.abs(leaf - slope) > 1e-4 * scale_of(slope) + error)[error < 1e-6 * scale_of(slope)].any()

@@ -1,8 +1,6 @@
 """Every way to call a gradient under JAX's transforms, and what came of each."""
 
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from manual_grads.checking.arguments import Claim, is_float
+from manual_grads.checking.arguments import Claim, is_float, quiet
 from manual_grads.checking.compiling import QUICK
 
 SOME = 3  # points for the transforms whose batch is only to be a batch
@@ -53,7 +51,7 @@ def calls(claim: Claim, arrays: list[Any], some: list[int], first_mixture: int, 
         return jax.jit(f, compiler_options=QUICK)
 
     found += [
-        Call("eager", manual, three[:1], None),
+        Call("eager", manual, three[:2], None),
         Call("jit", jax.jit(manual), three[:2], None),
         Call("vmap of jit", jax.vmap(jax.jit(manual)), three, all_arrays),
         Call("scan", quick(lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]), three, all_arrays),
@@ -151,11 +149,3 @@ def behaviour(claim: Claim, example: list[Any], point: np.ndarray, everything: b
 
 def _bytes(results: Any) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(results)]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No warnings: those of donation, of NumPy on purpose-made extremes."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield

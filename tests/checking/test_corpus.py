@@ -1,6 +1,6 @@
 """The kill list: every wrong gradient is rejected, with the right diagnosis, and no right one is.
 
-Compiling them takes minutes: every sixteenth runs in plain pytest, and the rest by `-m everything`.
+Compiling them takes minutes: every sixteenth runs in plain pytest, and the others with what is slow.
 """
 
 import re
@@ -16,7 +16,7 @@ from tests.checking.corpus.wrong import WRONG
 def a_part_of(names):
     """The names, all but a few marked."""
     return [
-        pytest.param(name, marks=[pytest.mark.xdist_group(name), *([pytest.mark.everything] if i % 16 else [])])
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), *([pytest.mark.slow] if i % 16 else [])])
         for i, name in enumerate(names)
     ]
 
@@ -41,15 +41,7 @@ def test_a_wrong_gradient_is_rejected(name):
     assert rejection(name) is not None
 
 
-# The residual is a product with a matrix that isn't recognised; a multiple of a direction fits it nearly.
-MISDIAGNOSED = {"solve: A for Aᵀ"}
-
-
-def test_nine_in_ten_diagnoses_are_right():
-    assert len(MISDIAGNOSED) <= 0.1 * len(WRONG)
-
-
-@pytest.mark.parametrize("name", a_part_of(name for name in WRONG if name not in MISDIAGNOSED))
+@pytest.mark.parametrize("name", a_part_of(WRONG))
 def test_the_best_explanation_is_a_right_one(name):
     error = rejection(name)
     assert error is not None

@@ -1,0 +1,61 @@
+"""Slopes by differences where autodiff fails, along directions where there are many entries, and kinks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads.checking import check_gradient
+from manual_grads.checking.arguments import as_claim
+from manual_grads.checking.judges import oracles
+from manual_grads.checking.slopes import disagreeing_directions, kinked, slopes_at, spread_of_slopes
+
+
+def found_for(forward, points):
+    claim, example = as_claim(forward, jax.grad(forward), (points[0],), jax.grad)
+    return oracles(claim, example, thorough=True)
+
+
+def test_slopes_and_what_they_are_good_to():
+    points = np.linspace(-2, 2, 15).reshape(5, 3)
+    with jax.enable_x64(True):
+        found = found_for(lambda x: jnp.sin(3 * x).sum(), points)
+        value = [np.asarray(found.value(points))]
+        want = 3 * np.cos(3 * points)
+        (slope,), (error,) = slopes_at(found, [points], [want], np.ones(5, bool), value, [])
+        np.testing.assert_allclose(slope, want, atol=1e-8)
+        assert (np.abs(slope - want) <= 30 * error + 1e-12).all()
+        (moved,) = spread_of_slopes(found, [points], np.arange(5), [slope], 2.0**-12)
+        assert (moved.ravel() > 2.0**-16).all()  # as f'' and a part of 2⁻¹² of x say
+        assert (moved.ravel() < 100 * 2.0**-12).all()
+
+
+def test_kinks_are_told_from_curves():
+    points = np.array([[0.0, 1.0], [0.5, 1.0]])
+    with jax.enable_x64(True):
+        found = found_for(lambda x: jnp.abs(x).sum() + jnp.exp(x).sum(), points)
+        np.testing.assert_array_equal(kinked(found, [points], [np.asarray(found.value(points))]), [True, False])
+
+
+def wrong_rule(size):
+    @jax.custom_jvp
+    def forward(x):
+        return (x**2).sum() / size
+
+    forward.defjvp(lambda x, t: (forward(*x), 2.2 * (x[0] @ t[0]) / size))
+    return forward
+
+
+def test_many_entries_are_differenced_along_directions():
+    points = np.random.default_rng(0).normal(size=(3, 5000))
+    with jax.enable_x64(True):
+        right, wrong = (found_for(f, points) for f in (lambda x: (x**2).sum(), wrong_rule(5000)))
+        assert right.stepped is None
+        assert not disagreeing_directions(right, [points]).any()
+        assert disagreeing_directions(wrong, [points]).all()
+
+
+def test_a_report_says_so():
+    x = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+    report = check_gradient(wrong_rule(1), lambda x: 2.2 * x, (x,), dtypes=["float64"])
+    assert any("along 4 random directions in all 5000 entries" in note for note in report.notes)
+    assert any("along random directions, the forward's own autodiff isn't its slope" in note for note in report.notes)

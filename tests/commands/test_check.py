@@ -1,0 +1,78 @@
+"""`manual-grads check`: the rules of somebody's own file, its table and its exit statuses."""
+
+import json
+import textwrap
+
+import pytest
+
+from manual_grads.__main__ import main
+from manual_grads.rules import RULES
+
+RIGHT = """
+    import jax, jax.numpy as jnp
+    from manual_grads.rules import derivative_of
+
+    def example(key, dtype, sizes):
+        return (jax.random.normal(key, (*sizes.batch, 3), dtype),)
+
+    def energy(x):
+        return (x**4).sum(-1)
+
+    @derivative_of(energy, by=jax.grad, example=example)
+    def sigmoid_grad(x):  # a name that this package has too
+        return 4 * x**3
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def written(text):
+        path = tmp_path / "mine.py"
+        path.write_text(textwrap.dedent(text))
+        return str(path)
+
+    return written
+
+
+def test_a_right_rule_passes(file, capsys):
+    before = dict(RULES)
+    assert main(["check", file(RIGHT), "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["command"] == "check"
+    (rule,) = results["rules"]
+    assert (rule["name"], rule["claim"], rule["passed"]) == ("sigmoid_grad", "grad(energy)", True)
+    assert RULES == before
+
+
+def test_a_wrong_rule_fails_and_is_explained(file, capsys):
+    assert main(["check", file(RIGHT.replace("4 * x**3", "2 * x**3"))]) == 1
+    printed = capsys.readouterr().out
+    assert "a constant factor 1/2" in printed
+    assert printed.rstrip().endswith("NOT everything holds")
+    assert max(len(line) for line in printed.splitlines()) <= 120
+
+
+def test_a_module_s_rules_are_checked_by_its_name(capsys):
+    assert main(["check", "manual_grads.formulas.sigmoid", "--json"]) == 0
+    names = [rule["name"] for rule in json.loads(capsys.readouterr().out)["rules"]]
+    assert names == ["sigmoid", "sigmoid_grad", "sigmoid_jacobian"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1", "registers no rule: decorate a gradient with @derivative_of"),
+        ("1 / 0", "can't be imported: ZeroDivisionError"),
+        ("import no_such_module", "can't be imported: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_without_rules_is_bad_usage(text, said, file, capsys):
+    assert main(["check", file(text)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_no_such_file_or_module(capsys):
+    assert main(["check", "no_such_file.py"]) == 2
+    assert "no_such_file.py: no such file" in capsys.readouterr().err
+    assert main(["check", "no_such_module"]) == 2
+    assert "can't be imported" in capsys.readouterr().err
