@@ -15,6 +15,7 @@ class Sides(NamedTuple):
     slope: np.ndarray | None
     error: np.ndarray | None
     exact: np.ndarray  # how exact autodiff is, where it is right
+    usual: float  # the size of the leaf at ordinary points
 
 
 class Agreement(NamedTuple):
@@ -48,7 +49,7 @@ def agreed(sides: Sides, names: tuple[str, str], rows: np.ndarray, lost: np.ndar
         lost: those at which it fails, or is undone while there is a slope.
         own_rules: whether both modes may rest on a derivative rule of the forward's own, against its slope.
     """
-    claimed, other, slope, error, exact = sides
+    claimed, other, slope, error, exact, usual = sides
     nowhere, nan = np.zeros(claimed.shape, bool), lost & rows
     scale = scale_of(claimed) if slope is None else np.maximum(scale_of(claimed), scale_of(slope))
     close = exact + 1e-9 * scale + 1e-290
@@ -56,7 +57,7 @@ def agreed(sides: Sides, names: tuple[str, str], rows: np.ndarray, lost: np.ndar
         apart = nowhere if other is None else (np.abs(claimed - other) > close) & rows & ~nan
         measured = off = backed = nowhere
         if slope is not None and error is not None:
-            measured = error <= 1e-5 * np.maximum(np.abs(slope), scale) + 1e-12
+            measured = error <= 1e-5 * np.maximum(np.maximum(np.abs(slope), scale), usual) + 1e-12
             near = 30 * error + close
             off = measured & rows & ~nan & ~(np.abs(claimed - slope) <= near)
             backed = off & apart & (np.abs(other - slope) <= near) if other is not None else nowhere

@@ -16,7 +16,7 @@ PATTERNS = 3  # of noise, each with its opposite, so that a kink is seen from bo
 # The worst of six random patterns of noise is a part of the worst there is: by a Gaussian law of many roundings
 # 6 patterns reach 1.3σ on average and 8 times that is never exceeded; a single rounding reaches 2/3 of its bound.
 SAFETY = 8.0
-DIFFERENCED = 512  # entries: more than these are too many to difference one by one
+DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
 DIRECTIONS = 4  # in which they are differenced instead
 POINTS_DIFFERENCED = 24  # at once, at most, and so many that this many slopes are taken:
 SLOPES = 2000

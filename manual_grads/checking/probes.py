@@ -48,7 +48,7 @@ def probes(
         named += list(_made(claim, example, dtypes, random, thorough))
     else:
         keys = jax.random.split(jax.random.key(seed + 1), 32 if thorough else 8)
-        named += [("drawn", draw(key)) for key in keys]
+        named = [("drawn", draw(key)) for key in keys]  # the example was drawn in a narrower format, it may be
     with np.errstate(over="ignore"):
         points = [rounded(arrays, dtypes) for _, arrays in named]
     for name, x, *others in zip(claim.names(), example, *points[1:], strict=True):

@@ -61,8 +61,8 @@ class Report(NamedTuple):
             f"  {self.judged:.1%} of the entries judged",
         ]
         for note in self.notes:
-            first, *rest = wrapped(f"note: {note}")
-            lines += [first, *(f"  {line}" for line in rest)]
+            first, *rest = wrapped(f"note: {note}", "    ")
+            lines += [first[2:], *rest]
         return "\n".join(lines)
 
 

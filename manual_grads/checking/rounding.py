@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -139,6 +140,8 @@ class _Run:
             return self.evaluate(closed, values)
         if name == "scan":
             return self.scan(eqn.params, values)
+        if name == "while":
+            return self.while_loop(eqn.params, values)
         if name == "cond":
             index, *operands = values
             branches = [partial(lambda b, *ops: self.evaluate(b, list(ops)), b) for b in eqn.params["branches"]]
@@ -154,28 +157,43 @@ class _Run:
             return [self.rounded(outs[0], magnitude, max(1.0, _terms(eqn) ** 0.5 / 2))]
         if name in ELEMENTARY or eqn.outvars[0].aval.shape == () or not _opaque(eqn):
             return [self.rounded(out, ulps=ELEMENTARY.get(name, 1.0)) for out in outs]
-        # Of a while loop or a factorisation only the norm of the error is known.
+        # Of a factorisation only the norm of the error is known.
         return [self.rounded(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
 
     def scan(self, params: dict[str, Any], values: list[Any]) -> list[Any]:
         """A loop, with other noise in each of its rounds."""
         consts, carried = params["num_consts"], params["num_carry"]
-        noise = self.noise
 
         def body(state: Any, x: Any) -> Any:
             i, carry = state
-            self.noise = jnp.roll(noise, 37 * i)
-            outs = self.evaluate(params["jaxpr"], [*values[:consts], *carry, *x])
+            outs = self.in_round(i, params["jaxpr"], [*values[:consts], *carry, *x])
             return (i + 1, outs[:carried]), outs[carried:]
 
         carry, xs = values[consts : consts + carried], values[consts + carried :]
-        carry = [
-            lax.convert_element_type(c, v.dtype) for c, v in zip(carry, params["jaxpr"].in_avals[consts:], strict=False)
-        ]
         options = {key: params[key] for key in ("length", "reverse", "unroll")}
         (_, last), ys = lax.scan(body, (0, carry), xs, **options)
-        self.noise = noise
         return [*last, *ys]
+
+    def while_loop(self, params: dict[str, Any], values: list[Any]) -> list[Any]:
+        """Likewise; whether it goes on is decided without noise of its own."""
+        n, m = params["cond_nconsts"], params["body_nconsts"]
+        condition = jax.extend.core.jaxpr_as_fun(params["cond_jaxpr"])
+
+        def body(state: Any) -> Any:
+            i, carry = state
+            return i + 1, self.in_round(i, params["body_jaxpr"], [*values[n : n + m], *carry])
+
+        return lax.while_loop(lambda s: condition(*values[:n], *s[1])[0], body, (0, values[n + m :]))[1]
+
+    def in_round(self, i: Any, closed: ClosedJaxpr, args: list[Any]) -> list[Any]:
+        """A loop's body in its i-th round."""
+        noise, self.noise = self.noise, jnp.roll(self.noise, 37 * i)
+        outs = self.evaluate(closed, args)
+        self.noise = noise
+        return [
+            lax.convert_element_type(out, aval.dtype) if _is_float(out) else out
+            for out, aval in zip(outs, closed.out_avals, strict=True)
+        ]
 
 
 def _terms(eqn: Any) -> int:

@@ -62,7 +62,8 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
         steady = ~undone[i] & within
         lost = failed[i]
         if slopes is not None and conditioning is not None:
-            measured = smooth.reshape(within.shape) & (errors[i] <= 1e-5 * scale_of(slopes[i]) + 1e-12)
+            size = np.maximum(scale_of(slopes[i]), usual_size(leaf, ordinary & inside))
+            measured = smooth.reshape(within.shape) & (errors[i] <= 1e-5 * size + 1e-12)
             lost = lost | (undone[i] & measured)
             # Beside a trap autodiff is as bad as in it: its noise says nothing.
             spread = np.where(
@@ -71,14 +72,14 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
             exact = np.where(lost & measured, 0.0, exact)
             steady |= lost & measured & within
         other = next((leaves[i] for name, leaves in by_oracle.items() if name != found.claimed), None)
-        sides = Sides(leaf, other, slopes and slopes[i], errors and errors[i], exact)
+        sides = Sides(
+            leaf, other, slopes and slopes[i], errors and errors[i], exact, usual_size(leaf, ordinary & inside)
+        )
         want, trusted, also, doubt, marks = agreed(sides, names, steady, lost & within, found.own_rules)
         for text, where in marks.items():
             reported[text] = reported.get(text, False) | _rows([where], n)
-        axes = tuple(range(1, leaf.ndim))
-        largest = np.max(np.abs(np.where(np.isfinite(want), want, 0)), axes, keepdims=True, initial=0)
-        usual = largest[(ordinary & inside)] if (ordinary & inside).any() else largest[inside]
-        size = float(np.median(usual)) if usual.size else 0.0
+        largest = scale_of(want)
+        size = usual_size(want, (ordinary & inside) if (ordinary & inside).any() else inside)
         # The floor: what a sum of a few terms of the gradient's own size may lose, and what underflow may.
         floor = found.safety * u * size + float(jnp.finfo(dtype).smallest_normal)
         floor = floor + found.unmeasured * np.maximum(largest, size)
@@ -97,6 +98,11 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
     if slopes is not None:
         by_oracle["differences"] = slopes
     return result._replace(notes=_notes(reported, points_names))
+
+
+def usual_size(leaf: np.ndarray, rows: np.ndarray) -> float:
+    """The median, over those points, of the largest entry."""
+    return float(np.median(scale_of(leaf)[rows])) if rows.any() else 0.0
 
 
 def _rows(of_leaves: list[np.ndarray], n: int) -> np.ndarray:

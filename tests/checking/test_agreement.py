@@ -12,7 +12,7 @@ EXACT, ERROR, ROWS = np.full((1, 2), 1e-14), np.full((1, 2), 1e-10), np.ones((1,
 def verdict(claimed, other, slope, own_rules=False):
     lost = ~np.isfinite(claimed)
     error = None if slope is None else ERROR
-    found = agreed(Sides(claimed, other, slope, error, EXACT), ("reverse", "forward"), ROWS, lost, own_rules)
+    found = agreed(Sides(claimed, other, slope, error, EXACT, 1.0), ("reverse", "forward"), ROWS, lost, own_rules)
     return found, [text for text, where in found.marks.items() if where.any()]
 
 
