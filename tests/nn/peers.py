@@ -16,7 +16,7 @@ PEERS = {
 }
 
 # In float64 the peers are within some thousand units in the last place, in two derivatives.
-CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+CLOSE = 1e-12
 
 
 def assert_same(function, *args, **options):
@@ -27,7 +27,7 @@ def assert_same(function, *args, **options):
         pairs = zip(*(jax.tree.leaves(derivatives(f, args, options)) for f in (function, peer)), strict=True)
         for got, want in pairs:
             assert got.dtype == want.dtype
-            np.testing.assert_allclose(got, want, **CLOSE)
+            np.testing.assert_allclose(got, want, rtol=CLOSE, atol=CLOSE)
 
 
 def derivatives(f, args, options):

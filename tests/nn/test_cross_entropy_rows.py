@@ -1,7 +1,5 @@
 """The derivative rules of the cross-entropies: their accuracy, what they keep, and the transforms they go through."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +11,9 @@ from tests.nn.peers import residuals
 index = nn.softmax_cross_entropy_with_integer_labels
 RANDOM = np.random.default_rng(0)
 S = jnp.asarray(RANDOM.normal(0, 2, (4, 5)), jnp.float32)
-I = jnp.array([0, 3, 4, 1])
-Y = jax.nn.one_hot(I, 5)
-LOSSES = {"index": (index, I), "one-hot": (nn.softmax_cross_entropy, Y)}
+LABELS = jnp.array([0, 3, 4, 1])
+Y = jax.nn.one_hot(LABELS, 5)
+LOSSES = {"index": (index, LABELS), "one-hot": (nn.softmax_cross_entropy, Y)}
 EITHER = pytest.mark.parametrize("loss", LOSSES)
 # Rows that are few, and enough for the faster exponentials.
 SIZES = pytest.mark.parametrize("rows", [1, 64])
@@ -68,13 +66,12 @@ def test_of_the_labels_only_their_gradient_is_kept():
     assert residuals(nn.softmax_cross_entropy, S, Y) == [(S.shape, "float32")] * 2
 
 
-def test_the_loss_alone_computes_no_gradient():
-    """The jaxpr of the undifferentiated loss returns nothing of the logits' size from any exponential."""
-    text = str(jax.make_jaxpr(lambda s: index(s, I))(S))
-    assert text.count("custom_jvp_call") == 1
-    lowered = jax.jit(index).lower(S, I).as_text()
-    differentiated = jax.jit(jax.grad(lambda s, i: index(s, i).sum())).lower(S, I).as_text()
-    assert lowered.count("scatter") < differentiated.count("scatter")
+@EITHER
+def test_the_loss_alone_computes_no_gradient(loss):
+    f, labels = LOSSES[loss]
+    both = "name=_of_"  # loss and gradient, in one
+    assert both not in str(jax.make_jaxpr(f)(S, labels))
+    assert both in str(jax.make_jaxpr(jax.grad(lambda s: f(s, labels).sum()))(S))
 
 
 def transforms():
@@ -126,9 +123,11 @@ def test_every_transform_gives_the_same_gradient(loss, transform):
 @pytest.mark.parametrize("order", [3, 4])
 def test_higher_derivatives_are_those_of_the_logarithm(order):
     """Along one logit, ln(1 + e^z) − z: its derivatives, beyond the second, by finite differences in float64."""
+
+    def lower(z):
+        return index(jnp.stack([z, jnp.zeros_like(z)]), 0)
+
     with jax.enable_x64(True):
-        f = lambda z: index(jnp.stack([z, jnp.zeros_like(z)]), 0)
-        lower = f
         for _ in range(order - 1):
             lower = jax.grad(lower)
         z, step = jnp.array(0.7), 1e-5
