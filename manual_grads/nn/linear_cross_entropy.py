@@ -15,7 +15,7 @@ from manual_grads.nn.linear_cross_entropy_inputs import as_class_indices, as_cou
 from manual_grads.nn.linear_cross_entropy_mesh import all_classes, summed_like, total, varying
 from manual_grads.nn.linear_cross_entropy_tiles import computed
 
-TILE = 2**19  # logits
+TILE = 2**18  # logits: a megabyte of float32, which stays in a core's cache
 
 
 def linear_softmax_cross_entropy(
@@ -50,7 +50,7 @@ def linear_softmax_cross_entropy(
     h, keep = hidden.reshape(-1, hidden.shape[-1]), keep.reshape(-1)
     if where is not None:
         h = jnp.where(keep[:, None], h, 0)
-    rows, classes = block_sizes(*h.shape, weights.shape[0])
+    rows, classes = block_sizes(h.shape[0])
     blocks = Blocks(as_count("block_rows", block_rows, rows), as_count("block_classes", block_classes, classes), class_axis)
     if reduction == "none":
         return jnp.where(keep, example_losses(h, weights, y, blocks), 0).reshape(batch)
@@ -60,12 +60,10 @@ def linear_softmax_cross_entropy(
     return weighted_loss(h, weights, y, c, blocks)
 
 
-def block_sizes(examples: int, hidden: int, classes: int) -> tuple[int, int]:
-    """The default numbers of examples and of classes in a tile."""
-    rows = min(examples // 16, 8 * TILE // classes)
-    if rows >= 64 and hidden <= examples // 8:
-        return rows, classes
-    return max(examples, 1), min(max(TILE // max(examples, 1), 128), 1024)
+def block_sizes(examples: int) -> tuple[int, int]:
+    """The default numbers of examples in a block, all of them, and of classes in a tile."""
+    examples = max(examples, 1)
+    return examples, max(TILE // examples, 64)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(4,))
