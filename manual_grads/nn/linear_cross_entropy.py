@@ -1,5 +1,6 @@
 r"""The last layer of Task 21, $R = L(g(Bh))$, for many classes: its gradients without the N×K logits."""
 
+import math
 from functools import partial
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ def linear_softmax_cross_entropy(
     batch = hidden.shape[:-1]
     keep = as_mask(True if where is None else where, batch)
     y = as_class_indices(labels, keep, batch, all_classes(weights.shape[0], class_axis)).reshape(-1)
-    h, keep = hidden.reshape(-1, hidden.shape[-1]), keep.reshape(-1)
+    h, keep = hidden.reshape(math.prod(batch), hidden.shape[-1]), keep.reshape(-1)
     if where is not None:
         h = jnp.where(keep[:, None], h, 0)
     rows, classes = block_sizes(h.shape[0])
