@@ -57,7 +57,7 @@ def test_a_wrong_gradient_is_seen(few_classes, monkeypatch, capsys):
 
 
 def test_batches_are_the_digits_each_once_an_epoch_and_none_held_out():
-    data = digits.digits(0)
+    data = digits.digits()
     assert len(data.labels) + len(data.held_out_labels) == 1797
     seen = np.concatenate([x for x, _ in digits.batches(data, 1, 0)])
     rows = {row.tobytes() for row in data.images}
@@ -69,7 +69,7 @@ def test_batches_are_the_digits_each_once_an_epoch_and_none_held_out():
 def test_by_hand_uses_no_autodiff(monkeypatch):
     for name in ("grad", "value_and_grad", "vjp", "jvp", "linearize"):
         monkeypatch.setattr(f"jax.{name}", None)
-    data = digits.digits(0)
+    data = digits.digits()
     weights = digits.start(0, 65, 10)
     x, labels = jnp.asarray(data.images[:8]), jnp.asarray(data.labels[:8])
     loss, gradients = digits.by_hand(weights, x, labels)

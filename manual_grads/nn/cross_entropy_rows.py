@@ -36,7 +36,7 @@ def _(primals, tangents):
 def index_loss_and_gradient(s: Array, i: Array, mask: Array | None) -> tuple[Array, Array]:
     """R and ∂R/∂s for class indices."""
     j = _included_label(i, mask)
-    value, gradient = _of_index(widen(without_masked(mask, s)), i, j)
+    value, gradient = _of_index(widen(without_masked(mask, s)), i, *(() if mask is None else (j,)))
     gradient = gradient.astype(s.dtype)
     return _of_included(s, i, j, mask, value), gradient if mask is None else only(mask.any(-1)[..., None], gradient)
 
@@ -51,7 +51,8 @@ def _(primals, tangents):
 
 
 @with_exponential
-def _of_index(exp: Exponential, s: Array, m: Array, i: Array, j: Array) -> tuple[Array, Array]:
+def _of_index(exp: Exponential, s: Array, m: Array, i: Array, j: Array | None = None) -> tuple[Array, Array]:
+    j = i if j is None else j  # one array, so that XLA can see that they are the same
     return unwrap(forms.index_loss)(exp, s, m, j), unwrap(forms.index_vjp)(exp, s, m, i, jnp.ones_like(m))
 
 

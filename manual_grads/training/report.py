@@ -21,7 +21,7 @@ def train(epochs: int, seed: int, as_json: bool, plot: Path | None) -> int:
     """Trains on the digits in three ways, and a layer of many classes in two; 0 if they agree and the goal is met."""
     if plot is not None:
         import matplotlib  # noqa: F401 - that it is missing is better known before the training
-    out, data = console(), digits.digits(seed)
+    out, data = console(), digits.digits()
     steps = sum(1 for _ in digits.batches(data, epochs, seed))
     with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
         task = progress.add_task("training", total=steps + LARGE_STEPS * len(large.WAYS))
