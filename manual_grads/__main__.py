@@ -31,9 +31,21 @@ def parser() -> argparse.ArgumentParser:
         "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
     )
     accuracy.add_argument("--plot", type=Path, metavar="DIR", help="draw the pictures there, instead of the table")
-    for command in (verify, check, lines, accuracy):
+    train = commands.add_parser("train", help="train on handwritten digits, by hand and by autodiff; many classes")
+    train.add_argument("--seed", type=int, default=0, help="seed of the weights and batches (default: 0)")
+    train.add_argument("--epochs", type=positive, default=30, help="passes over the digits (default: 30)")
+    train.add_argument("--plot", type=Path, metavar="FILE", help="draw the loss curves there, too")
+    for command in (verify, check, lines, accuracy, train):
         command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return top
+
+
+def positive(text: str) -> int:
+    """A positive integer."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     """Runs the command that the options name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
+    if options.command == "train":
+        from manual_grads.training import report as training
+
+        return training.train(options.epochs, options.seed, options.json, options.plot)
     if options.command == "lines":
         from manual_grads.commands.lines import lines
 

@@ -43,25 +43,25 @@ FORMATS = {
 }
 
 
-def with_exponential(formula: Callable[..., Array]) -> Callable[..., Array]:
+def with_exponential(formula: Callable[..., Any]) -> Callable[..., Any]:
     """`formula(exp, s, m, ...)` as a function of the logits s and what follows: with the fastest exp that is exact.
 
     The choice is made around the whole formula, since XLA doesn't fuse across it, and where it pays: for many float32
     numbers on a CPU. (In float64, `scaled_exp` is the more accurate, too.)
     """
 
-    def exact(s: Array, m: Array, *rest: Array) -> Array:
+    def exact(s: Array, m: Array, *rest: Array) -> Any:
         return formula(exact_exp, s, m, *rest)
 
-    def shifted(s: Array, m: Array, *rest: Array) -> Array:
+    def shifted(s: Array, m: Array, *rest: Array) -> Any:
         return formula(shifted_exp, s, m, *rest)
 
-    def on_cpu(s: Array, m: Array, *rest: Array) -> Array:
+    def on_cpu(s: Array, m: Array, *rest: Array) -> Any:
         return lax.cond((m < 64).all(), shifted, exact, s, m, *rest)
 
     @jax.jit
     @wraps(formula)
-    def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Array:
+    def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Any:
         m = s.max(-1)
         if s.dtype == jnp.float32 and s.size >= MANY:
             return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=exact)

@@ -1,0 +1,94 @@
+"""What `linear_softmax_cross_entropy` accepts, and what is said of anything else."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Int
+
+from manual_grads.formulas.inputs import as_array
+
+
+def as_mask(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
+    """`where` as one bool for each example.
+
+    Raises:
+        TypeError: for another dtype.
+        ValueError: for a shape that can't be broadcast to the batch.
+    """
+    where = as_known("where", where, "bools")
+    if where.dtype != bool:
+        raise TypeError(f"where has dtype {where.dtype}, expected bool: which examples take part")
+    try:
+        return (jnp if isinstance(where, jax.Array) else np).broadcast_to(where, batch)
+    except ValueError as error:
+        raise ValueError(
+            f"where has shape {where.shape}, expected one bool for each example: hidden.shape[:-1] = {batch}"
+        ) from error
+
+
+def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: int) -> Int[Array, "*batch"]:
+    """`labels` as class indices: 0 for an example that `where` leaves out, whatever its label.
+
+    An index outside [0, classes) is an error where it is known that it is and that its example takes part; otherwise it
+    becomes `classes`: an index that no class has.
+
+    Raises:
+        TypeError: for any dtype but an integer one.
+        ValueError: for another shape than the batch's, or an index outside [0, classes).
+    """
+    labels = as_known("labels", labels, "integers")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(
+            f"labels has dtype {labels.dtype}, expected integers: class indices (for distributions over the classes, "
+            "use softmax_cross_entropy(hidden @ weights.T, labels))"
+        )
+    if labels.shape != batch:
+        raise ValueError(f"labels has shape {labels.shape}, expected hidden.shape[:-1] = {batch}")
+    xp = jnp if isinstance(labels, Tracer) else np  # NumPy's 64 bits hold any label; JAX's 32 would make 1 of 2³² + 1
+    labels = xp.asarray(labels)
+    if labels.dtype.itemsize < 4:
+        labels = labels.astype(xp.int32)  # an int8 can't be compared with 1000 classes
+    outside = (labels < 0) | (labels >= classes)
+    if xp is np and not isinstance(where, Tracer):
+        wrong = labels[outside & np.asarray(where)]
+        if wrong.size:
+            raise ValueError(f"labels holds {wrong[0]}, expected class indices from 0 to {classes - 1}")
+    valid = jnp.asarray(xp.where(outside, classes, labels), jnp.int32)
+    return jnp.where(where, valid, 0)
+
+
+def as_known(name: str, value: Any, expected: str) -> Any:
+    """`value` as an array: NumPy's, if it isn't JAX's already."""
+    holds_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
+    return as_array(name, value, expected, jnp.asarray if holds_jax else np.asarray)
+
+
+def check_axis(class_axis: Any) -> None:
+    """Raises a ValueError if there is no such mesh axis here."""
+    try:
+        lax.axis_size(class_axis)
+    except NameError as error:
+        raise ValueError(
+            f"class_axis is {class_axis!r}, which is no axis here; expected the name of a mesh axis that weights is "
+            "split over, inside jax.shard_map"
+        ) from error
+
+
+def as_count(name: str, value: Any, default: int) -> int:
+    """`value` as a number of examples or classes.
+
+    Raises:
+        TypeError: for what is no integer.
+        ValueError: for less than 1.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is {value!r}, expected an integer, or None to choose it from the shapes")
+    if value < 1:
+        raise ValueError(f"{name} is {value}, expected at least 1")
+    return int(value)

@@ -1,0 +1,44 @@
+"""What `jax.shard_map` asks of a loop and of a hand-written cotangent, and where a device's classes begin."""
+
+from typing import Any
+
+import jax
+from jax import lax
+from jaxtyping import Array
+
+
+def varying(x: Array) -> frozenset[str]:
+    """The mesh axes along which x may differ from device to device: none outside `jax.shard_map`."""
+    return jax.typeof(x).manual_axis_type.varying
+
+
+def varying_like(tree: Any, *others: Array) -> Any:
+    """`tree`, its arrays marked as varying wherever one of the others does, as what a loop adds these to must be."""
+    axes = frozenset().union(*map(varying, others))
+    return jax.tree.map(lambda x: lax.pcast(x, tuple(sorted(axes - varying(x))), to="varying"), tree)
+
+
+def summed_like(cotangent: Array, primal: Array) -> Array:
+    """`cotangent`, added up over the axes along which it varies and its primal doesn't."""
+    axes = tuple(sorted(varying(cotangent) - varying(primal)))
+    return lax.psum(cotangent, axes) if axes else cotangent
+
+
+def first_class(classes: int, axis: Any) -> Array | int:
+    """The number of a device's first class."""
+    return 0 if axis is None else lax.axis_index(axis) * classes
+
+
+def all_classes(classes: int, axis: Any) -> int:
+    """The number of classes on all devices."""
+    return classes if axis is None else classes * lax.axis_size(axis)
+
+
+def total(x: Array, axis: Any) -> Array:
+    """The sum of x over the devices that the classes are split over."""
+    return x if axis is None else lax.psum(x, axis)
+
+
+def largest(x: Array, axis: Any) -> Array:
+    """The maximum of x over the devices that the classes are split over."""
+    return x if axis is None else lax.pmax(x, axis)

@@ -1,0 +1,131 @@
+"""What is left out costs nothing, whatever it holds; labels that no class has; and what is refused, by name."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.nn import linear_softmax_cross_entropy
+from tests.nn.linear_cross_entropy_truth import check, problem, truth
+
+OPTIONS = [{}, {"block_classes": 4}, {"block_rows": 5, "block_classes": 4}]
+
+
+def value_and_grads(h, B, y, where=None, reduction="sum", **options):
+    def summed(h, B):
+        return linear_softmax_cross_entropy(h, B, y, where=where, reduction=reduction, **options).sum()
+
+    return jax.jit(jax.value_and_grad(summed, (0, 1)))(h, B)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("traced", [False, True])
+def test_examples_left_out_cost_nothing(traced, options, reduction):
+    h, B, y = problem(12, 3, 11)
+    keep = np.arange(12) % 3 != 1
+    h_bad, y_bad = np.where(keep[:, None], h, [np.nan, np.inf, 1]), np.where(keep, y, -100)
+    c = keep / keep.sum() if reduction == "mean" else keep * 1.0
+    want, bounds = truth(h, B, y, c)
+
+    def f(y, where):
+        return value_and_grads(h_bad, B, y, where, reduction, **options)
+
+    loss, (dh, dB) = (jax.jit(f) if traced else f)(y_bad, keep)
+    check((want.loss, dh, dB), want, bounds, 2.0**-24)
+    np.testing.assert_allclose(loss, (c * want.loss).sum(), rtol=1e-5)
+    assert (dh[~keep] == 0).all()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_all_left_out(reduction):
+    h, B, y = np.full((5, 3), np.nan, np.float32), problem(5, 3, 7)[1], np.full(5, -100)
+    loss, grads = value_and_grads(h, B, y, False, reduction)
+    assert loss == 0
+    assert all((grad == 0).all() for grad in grads)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_no_examples(reduction):
+    B = problem(5, 3, 7)[1]
+    loss, (dh, dB) = value_and_grads(np.zeros((0, 3), np.float32), B, np.zeros(0, int), reduction=reduction)
+    assert loss == 0
+    assert dh.shape == (0, 3)
+    assert (dB == 0).all()
+
+
+def test_no_hidden_units():
+    loss, (dh, dB) = value_and_grads(np.zeros((5, 0), np.float32), np.zeros((7, 0), np.float32), np.zeros(5, int))
+    np.testing.assert_allclose(loss, 5 * np.log(7), rtol=1e-6)
+    assert (dh.shape, dB.shape) == ((5, 0), (7, 0))
+
+
+def test_one_example_without_batch_axes():
+    h, B, y = problem(1, 3, 7)
+    assert linear_softmax_cross_entropy(h[0], B, int(y[0])).shape == ()
+    want, bounds = truth(h, B, y, np.ones(1))
+    loss, (dh, dB) = value_and_grads(h[0], B, int(y[0]))
+    check((loss[None], dh[None], dB), want, bounds, 2.0**-24)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_traced_label_outside_the_classes_gives_nan(options, reduction):
+    h, B, y = problem(12, 3, 11)
+    f = jax.jit(lambda y: value_and_grads(h, B, y, reduction=reduction, **options))
+    for label in (-1, 11, 2**31 - 1, -(2**31)):
+        loss, (dh, dB) = f(np.append(y[1:], label).astype(np.int32))
+        assert np.isnan(loss)
+        assert np.isnan(dh[-1]).all()
+        assert np.isfinite(dh[:-1]).all()
+        assert np.isnan(dB).all()
+
+
+@pytest.mark.parametrize("label", [-1, 11, 2**32 + 1])
+def test_a_known_label_outside_the_classes_is_refused(label):
+    h, B, y = problem(3, 2, 11)
+    with pytest.raises(ValueError, match=rf"labels holds {label}, expected class indices from 0 to 10"):
+        linear_softmax_cross_entropy(h, B, np.append(y[1:], label))
+
+
+def test_a_known_label_that_no_class_has_is_never_another_class_s_where_the_mask_is_traced():
+    h, B, y = problem(3, 2, 11)
+    y = np.append(y[1:], 2**32 + 1)
+    f = jax.jit(lambda where: linear_softmax_cross_entropy(h, B, y, where=where))
+    assert np.isnan(f(np.ones(3, bool)))
+    assert np.isfinite(f(np.array([True, True, False])))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "int32"])
+def test_labels_of_any_integer_dtype(dtype):
+    h, B, _ = problem(3, 2, 300)
+    y = np.array([1, 100, 7])
+    want = linear_softmax_cross_entropy(h, B, y)
+    assert linear_softmax_cross_entropy(h, B, jnp.asarray(y, dtype)) == want
+    assert linear_softmax_cross_entropy(h, B, y.tolist()) == want
+
+
+H, B, Y = problem(4, 3, 7)
+BAD = [
+    ((H.astype(int), B, Y), {}, TypeError, "hidden has dtype int"),
+    ((np.float32(1), B, Y), {}, ValueError, r"hidden has shape \(\)"),
+    ((H, B[0], Y), {}, ValueError, r"weights has shape \(3,\), expected 2 axes"),
+    ((H, B.T, Y), {}, ValueError, r"weights has shape \(3, 7\), expected classes × 3"),
+    ((H, B[:0], Y), {}, ValueError, r"weights has shape \(0, 3\), expected at least one class"),
+    ((H, B, Y.astype(np.float32)), {}, TypeError, "labels has dtype float32, expected integers"),
+    ((H, B, Y > 1), {}, TypeError, "labels has dtype bool, expected integers"),
+    ((H, B, None), {}, TypeError, "labels"),
+    ((H, B, Y[:2]), {}, ValueError, r"labels has shape \(2,\), expected hidden.shape\[:-1\] = \(4,\)"),
+    ((H, B, Y), {"where": Y}, TypeError, "where has dtype int64, expected bool"),
+    ((H, B, Y), {"where": Y[:3] > 1}, ValueError, r"where has shape \(3,\)"),
+    ((H, B, Y), {"reduction": "max"}, ValueError, "reduction is 'max', expected 'mean', 'sum' or 'none'"),
+    ((H, B, Y), {"block_rows": 0}, ValueError, "block_rows is 0, expected at least 1"),
+    ((H, B, Y), {"block_classes": 2.0}, TypeError, "block_classes is 2.0, expected an integer"),
+    ((H, B, Y), {"class_axis": "model"}, ValueError, "class_axis is 'model'.*inside jax.shard_map"),
+]
+
+
+@pytest.mark.parametrize(("args", "options", "error", "message"), BAD, ids=lambda x: x if isinstance(x, str) else "")
+def test_bad_input_is_refused_by_name(args, options, error, message):
+    with pytest.raises(error, match=message):
+        linear_softmax_cross_entropy(*args, **options)

@@ -1,0 +1,111 @@
+"""`nn.softmax` and `nn.log_softmax` in place of those of `jax.nn`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import manual_grads as mg
+from manual_grads import nn
+from tests.nn.peers import PEERS, assert_same, residuals
+
+BOTH = pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax], ids=lambda f: f.__name__)
+X = np.random.default_rng(0).normal(0, 2, (2, 3, 4))
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [-1, 0, (2, 0), None], ids=str)
+def test_value_and_derivatives_are_those_of_jax(function, axis):
+    assert_same(function, X, axis=axis)
+
+
+def test_where_too():
+    """But for log-softmax: there jax.nn's minus infinities are no use to the sums that are compared."""
+    assert_same(nn.softmax, X, axis=1, where=X[..., :1] > -1)
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [-1, 1, (0, 1)], ids=str)
+@pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
+def test_masks_of_any_shape_that_broadcasts(function, axis, call):
+    x = X[:1].astype(np.float32)
+    for where in (X[0] > 0, X > 0, X[:, :1] > 0, np.array(True)):
+        got, want = (call(lambda x, f=f, where=where: f(x, axis, where))(x) for f in (function, PEERS[function]))
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+@BOTH
+def test_masked_classes_cost_nothing_whatever_they_hold(function):
+    x = jnp.array([[1.0, jnp.nan, 2.0, jnp.inf], [jnp.nan, jnp.inf, -jnp.inf, 3.0]])
+    where = jnp.array([[True, False, True, False], [False] * 4])
+    masked = 0 if function is nn.softmax else -jnp.inf
+    want = jnp.full_like(x, masked).at[0, ::2].set(function(x[0, ::2]))
+    np.testing.assert_array_equal(function(x, where=where), want)
+    want = jnp.zeros((2, 4, 2, 4)).at[0, ::2, 0, ::2].set(jax.jacobian(function)(x[0, ::2]))
+    for jacobian in (jax.jacrev, jax.jacfwd):
+        np.testing.assert_allclose(jacobian(lambda x: function(x, where=where))(x), want, rtol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_the_formulas_values_and_only_g_kept(function, dtype):
+    x = jnp.asarray(X[0], dtype)
+    np.testing.assert_array_equal(function(x), getattr(mg, function.__name__)(x))
+    assert function(x).dtype == dtype
+    assert residuals(function, x) == [(x.shape, dtype)]
+
+
+@BOTH
+def test_of_a_mask_nothing_but_the_mask_is_kept_beside_g(function):
+    kept = residuals(lambda x: function(x, where=X[0] > 0), jnp.asarray(X[0], jnp.float32))
+    assert sum(np.prod(shape) * jnp.dtype(dtype).itemsize for shape, dtype in kept if dtype != "bool") == 4 * 12
+    assert all(shape == (3, 4) for shape, _ in kept)
+
+
+@BOTH
+def test_integers_become_floats(function):
+    for dtype in ("int32", "int8", "uint8"):
+        got = function(jnp.array([3, 1, 2], dtype))
+        assert got.dtype == jnp.float32
+        np.testing.assert_array_equal(got, function(jnp.array([3.0, 1.0, 2.0])))
+
+
+@BOTH
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)], ids=str)
+def test_nothing_gives_nothing(function, shape):
+    assert function(jnp.zeros(shape)).shape == shape
+
+
+@BOTH
+@pytest.mark.parametrize("others", [1e-3, 1e-6, 1e-12])
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_derivatives_keep_their_digits_where_a_class_has_nearly_everything(function, others, direction):
+    """J has 1 − g_i, to within 8 ULP, with some classes between the dominant one and the others."""
+    s = np.full(50, np.log(others / 49))
+    s[7] = 0
+    s = s.astype(np.float32).astype(np.float64)
+    g = np.exp(s) / np.exp(s).sum()
+    jacobian = np.eye(50) - g
+    jacobian[7, 7] = np.exp(np.delete(s, 7)).sum() / np.exp(s).sum()
+    if function is nn.softmax:
+        jacobian *= g[:, None]
+    by = jax.jacfwd if direction == "forward" else jax.jacrev
+    np.testing.assert_allclose(jax.jit(by(function))(s.astype(np.float32)), jacobian, rtol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda f: f(1.0), ValueError, "axis -1 is out of bounds"),
+        (lambda f: f(jnp.zeros(3), axis=1), ValueError, "axis 1 is out of bounds"),
+        (lambda f: f(jnp.zeros(3), where=jnp.array([1, 0, 1])), ValueError, "where has dtype int32"),
+        (lambda f: f(jnp.zeros(3), where=jnp.array([True, False])), ValueError, r"where has shape \(2,\)"),
+        (lambda f: f(jnp.array([True])), TypeError, "x has dtype bool"),
+        (lambda f: f(jnp.array([1j])), TypeError, "x has dtype complex64"),
+        (lambda f: f(None), TypeError, "x"),
+    ],
+)
+def test_bad_input_is_refused(function, call, error, words):
+    with pytest.raises(error, match=words):
+        call(function)
