@@ -176,7 +176,9 @@ def temporaries(f, sizes):
     shapes = [(examples, hidden), (classes, hidden)]
     h, B = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     y = jax.ShapeDtypeStruct((examples,), jnp.int32)
-    return jax.jit(jax.value_and_grad(f, (0, 1))).lower(h, B, y).compile().memory_analysis().temp_size_in_bytes
+    analysis = jax.jit(jax.value_and_grad(f, (0, 1))).lower(h, B, y).compile().memory_analysis()
+    assert analysis
+    return analysis.temp_size_in_bytes
 
 
 @pytest.mark.parametrize(("sizes", "share"), [((1024, 512, 8192), 8), ((512, 512, 131072), 64)], ids=str)
@@ -188,6 +190,6 @@ def test_temporaries_are_a_fraction_of_dense_autodiff_s(sizes, share):
 
 def test_an_undifferentiated_call_computes_the_loss_alone():
     h, B, y = problem(64, 16, 1000)
-    text = jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text()
+    text = str(jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text())
     assert "f32[1000,16]" in text  # the weights
     assert "f32[16,64]" not in text  # dhᵀ

@@ -1,4 +1,4 @@
-"""Run with 8 host devices: on every mesh, prints what the sharded loss is off by and which collectives it is made of."""
+"""Run with 8 host devices: prints what the loss is off by on every mesh, and the collectives that it takes."""
 
 import json
 import re

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[3]
 
 
 def start(devices, *args):
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
     command = [sys.executable, "-m", *args]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -67,7 +70,10 @@ def test_classes_that_do_not_divide_by_the_axis_are_refused():
         in_specs=(P(), P("model"), P()),
         out_specs=P(),
     )
-    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in [((3, 2), "float32"), ((7, 2), "float32"), ((3,), "int32")]]
+    shapes = [
+        jax.ShapeDtypeStruct(shape, dtype)
+        for shape, dtype in [((3, 2), "float32"), ((7, 2), "float32"), ((3,), "int32")]
+    ]
     with pytest.raises(ValueError, match="not evenly divisible"):
         jax.eval_shape(f, *shapes)
 
