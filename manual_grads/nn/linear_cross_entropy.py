@@ -7,6 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -113,13 +114,21 @@ def weighted_loss(h: Array, B: Array, y: Array, c: Array, blocks: Blocks) -> Arr
     return (c * loss).sum()
 
 
-@weighted_loss.defjvp
+@partial(weighted_loss.defjvp, symbolic_zeros=True)
 def weighted_loss_jvp(blocks: Blocks, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     r"""$c^T R$, and how fast it changes: $dh \cdot t_h + dB \cdot t_B$. Transposed, that scales dh and dB."""
     h, B, y, c = primals
     t_h, t_B, _, _ = tangents
-    loss, dh, dB = losses_and_gradients(h, B, y, c, blocks)
-    return (c * loss).sum(), total((dh * t_h).sum() + (dB * t_B).sum(), blocks.axis)
+    if isinstance(t_B, SymbolicZero):  # B is frozen: there is no dB, nor its memory to keep logits in
+        loss, log_z = losses(h, B, y, blocks)
+        dh, _ = gradients(h, B, y, loss, log_z, c, blocks)
+        rate = (dh * t_h).sum()
+    else:
+        loss, dh, dB = losses_and_gradients(h, B, y, c, blocks)
+        rate = (dB * t_B).sum()
+        if not isinstance(t_h, SymbolicZero):
+            rate += (dh * t_h).sum()
+    return (c * loss).sum(), total(rate, blocks.axis)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
