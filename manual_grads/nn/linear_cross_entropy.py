@@ -1,4 +1,4 @@
-r"""The last layer of Task 21, $R = L(g(Bh))$, for many classes: its gradients without the N×K logits."""
+r"""The last layer of Task 21, $R = L(g(Bh))$, for many classes: the loss and its gradients without the N×K logits."""
 
 import math
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -30,16 +31,53 @@ def linear_softmax_cross_entropy(
     block_classes: int | None = None,
     class_axis: Any = None,
 ) -> Float[Array, "*out"]:
-    r"""$R = -\ln g_y(Bh)$, where $\partial R/\partial h = B^T (g - y)$ and $\partial R/\partial B = (g - y) h^T$.
+    r"""$R = -\ln g_y(Bh)$, the softmax's log-loss of a linear layer, for many classes; per example, or reduced.
 
-    Raises: ...
+    Values and gradients are those of `softmax_cross_entropy_with_integer_labels(hidden @ weights.T, labels)`, without
+    the N×K logits that autodiff keeps. For "mean" and "sum" the gradients are computed with the loss, and only scaled
+    afterwards; inside a `lax.scan` that is differentiated as a whole, wrap the step in `jax.checkpoint`, or each step
+    keeps its own. For "none" they are computed when the cotangents are known. An undifferentiated call computes the
+    loss alone. `jax.jvp` and second derivatives work too, except forward mode of "none", which raises JAX's TypeError.
+
+    Args:
+        hidden: h, floating, with any number of leading batch axes; N examples in all.
+        weights: B, floating, classes × hidden.
+        labels: class indices, of shape `hidden.shape[:-1]`.
+        where: which examples take part, as bools that can be broadcast to that shape. The others cost nothing and get
+            gradient 0, whatever their features and labels hold. A mean is over those that take part, and 0 if none do.
+        reduction: "mean", "sum" or "none".
+        block_rows: the number of examples to handle at a time. All, if None: fewer need less memory beside a tile, but
+            another dB to add up.
+        block_classes: the number of classes in a tile. If None, as many as make 2¹⁸ logits with the examples, but at
+            least 64. Neither number need divide anything.
+        class_axis: inside `jax.shard_map`, the mesh axis that the classes are split over: `weights` holds this device's
+            classes, `labels` count all of them (see docs/sharding.md). A mean is over this device's examples.
+
+    Returns:
+        R of shape `hidden.shape[:-1]`, or a scalar, in the dtype that `hidden` and `weights` promote to, float32 at
+        least: products of float16 and bfloat16 are added up in float32, and gradients rounded to their arguments'
+        dtypes (where the cotangent isn't 1, dB in bfloat16 is rounded again when it is scaled).
+
+        Accuracy is componentwise: a logit is wrong by up to H u |h|·|b|, an entry of g − y relatively by twice that and
+        the roundings of one exponential and of the sum in its denominator. R and the label's entry 1 − g_y are computed
+        without cancellation: they keep their digits in a saturated example.
+
+    Raises:
+        TypeError: if `hidden` or `weights` isn't floating, `labels` not integer, `where` not bool, a block size not an
+            integer.
+        ValueError: if shapes don't fit or there are no classes, `reduction` is another word, a block size isn't
+            positive, `class_axis` is no axis of a mesh here, or a label whose value is known is outside [0, classes)
+            (where it is traced, R and the gradients that it takes part in are NaN).
+
+    From: Task 21, ∂R/∂B and ∂R/∂σ.
     """
     hidden, weights = as_vectors("hidden", hidden), as_floats("weights", weights, ndim=2)
     if weights.shape[0] == 0:
         raise ValueError(f"weights has shape {weights.shape}, expected at least one class on the first axis")
     if weights.shape[1] != hidden.shape[-1]:
         raise ValueError(
-            f"weights has shape {weights.shape}, expected classes × {hidden.shape[-1]}, as hidden has shape {hidden.shape}"
+            f"weights has shape {weights.shape}, expected classes × {hidden.shape[-1]}, "
+            f"as hidden has shape {hidden.shape}"
         )
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {reduction!r}, expected 'mean', 'sum' or 'none'")
@@ -52,7 +90,9 @@ def linear_softmax_cross_entropy(
     if where is not None:
         h = jnp.where(keep[:, None], h, 0)
     rows, classes = block_sizes(h.shape[0])
-    blocks = Blocks(as_count("block_rows", block_rows, rows), as_count("block_classes", block_classes, classes), class_axis)
+    blocks = Blocks(
+        as_count("block_rows", block_rows, rows), as_count("block_classes", block_classes, classes), class_axis
+    )
     if reduction == "none":
         return jnp.where(keep, example_losses(h, weights, y, blocks), 0).reshape(batch)
     c = jnp.asarray(keep, computed(h, weights))
@@ -74,13 +114,21 @@ def weighted_loss(h: Array, B: Array, y: Array, c: Array, blocks: Blocks) -> Arr
     return (c * loss).sum()
 
 
-@weighted_loss.defjvp
+@partial(weighted_loss.defjvp, symbolic_zeros=True)
 def weighted_loss_jvp(blocks: Blocks, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    """$c^T R$, and how fast it changes: $dh \\cdot t_h + dB \\cdot t_B$. Transposed, that scales dh and dB."""
+    r"""$c^T R$, and how fast it changes: $dh \cdot t_h + dB \cdot t_B$. Transposed, that scales dh and dB."""
     h, B, y, c = primals
     t_h, t_B, _, _ = tangents
-    loss, dh, dB = losses_and_gradients(h, B, y, c, blocks)
-    return (c * loss).sum(), total((dh * t_h).sum() + (dB * t_B).sum(), blocks.axis)
+    if isinstance(t_B, SymbolicZero):  # B is frozen: there is no dB, nor its memory to keep logits in
+        loss, log_z = losses(h, B, y, blocks)
+        dh, _ = gradients(h, B, y, loss, log_z, c, blocks)
+        rate = (dh * t_h).sum()
+    else:
+        loss, dh, dB = losses_and_gradients(h, B, y, c, blocks)
+        rate = (dB * t_B).sum()
+        if not isinstance(t_h, SymbolicZero):
+            rate += (dh * t_h).sum()
+    return (c * loss).sum(), total(rate, blocks.axis)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))

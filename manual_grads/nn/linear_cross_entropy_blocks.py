@@ -33,8 +33,8 @@ def losses(h: Hidden, B: Weights, y: Indices, blocks: Blocks) -> tuple[PerExampl
         _, m, o = tiles.normalizer_pass(h, B, y, s_y, None, 0, blocks.classes)
         return tiles.loss_and_normalizer(m, o, s_y, blocks.axis), None
 
-    each, _ = in_blocks(block, None, blocks.examples, h, y, s_y)
-    return each
+    (loss, log_z), _ = in_blocks(block, None, blocks.examples, h, y, s_y)
+    return loss, log_z
 
 
 def gradients(
@@ -43,8 +43,10 @@ def gradients(
     """Dh and dB of $c^T R$, from R and ln Z."""
     y = tiles.local_labels(y, B, blocks.axis)
 
-    def block(h: Hidden, *args: Array) -> tuple[tuple[Hidden], Weights]:
-        dh, dB = tiles.gradient_pass(h, B, *args, empty(h, B, blocks), 0, blocks.classes)
+    def block(
+        h: Hidden, y: Indices, loss: PerExample, log_z: PerExample, c: PerExample
+    ) -> tuple[tuple[Hidden], Weights]:
+        dh, dB = tiles.gradient_pass(h, B, y, loss, log_z, c, empty(h, B, blocks), 0, blocks.classes)
         return (dh,), dB
 
     zero = varying_like(jnp.zeros(B.shape, c.dtype), h, B, y, loss, c)

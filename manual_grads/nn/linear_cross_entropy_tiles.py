@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.lax import Precision
@@ -52,7 +51,7 @@ def local_labels(y: Indices, B: Weights, axis: Any) -> Indices:
 def normalizer_pass(
     h: Hidden, B: Weights, y: Indices, s_y: PerExample, memory: Weights | Tile | None, stored: int, tile: int
 ) -> tuple[Any, PerExample, PerExample]:
-    """m and o of this device's classes and the label; leaves the first `stored` examples' logits in `memory`."""
+    """M and o of this device's classes and the label; leaves the first `stored` examples' logits in `memory`."""
 
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
         memory, m, o = carry
@@ -86,7 +85,8 @@ def gradient_pass(
     stored: int,
     tile: int,
 ) -> tuple[Hidden, Weights]:
-    """dh and dB, each example's share weighted by its c; dB is written over `memory`, a tile at a time."""
+    """Dh and dB, each example's share weighted by its c; dB is written over `memory`, a tile at a time."""
+
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
         dh_T, memory = carry
         weights = rows(B, first, classes)
@@ -97,7 +97,7 @@ def gradient_pass(
         G = c * jnp.where(is_label(s, first, y), jnp.expm1(-loss), jnp.exp(s - log_z))
         dB = matmul(G, h.astype(G.dtype)).astype(memory.dtype)
         memory = with_rows(memory, dB, first) if classes < B.shape[0] else dB
-        # The product of two untransposed matrices takes XLA half the time on a CPU, hence dhᵀ, and Bᵀ really transposed.
+        # XLA on a CPU multiplies untransposed matrices in half the time: hence dhᵀ, and Bᵀ that is really transposed.
         weights_T = lax.optimization_barrier(weights.astype(c.dtype).T)
         return dh_T + matmul(weights_T, G), memory
 
@@ -106,9 +106,7 @@ def gradient_pass(
     return dh_T.T, dB
 
 
-def over_classes(
-    add: Callable[[tuple, Array | int, int], tuple], carry: tuple, classes: int, tile: int
-) -> tuple:
+def over_classes(add: Callable[[tuple, Array | int, int], tuple], carry: tuple, classes: int, tile: int) -> tuple:
     """`add(carry, first, count)` for tiles of `tile` classes, and at last for those that are left over."""
     if tile >= classes:
         return add(carry, 0, classes)

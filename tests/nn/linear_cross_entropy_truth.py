@@ -42,7 +42,9 @@ def truth(h, B, y, c):
 
     logit = (h.shape[1] + 2) * (abs(h) @ abs(B).T).max(initial=0)
     relative = 2 * logit + len(B) + len(h) + 16
-    bounds = Result(loss=2 * logit + (len(B) + 16) * abs(loss), dh=relative * (abs(G) @ abs(B)), dB=relative * (abs(G).T @ abs(h)))
+    bounds = Result(
+        loss=2 * logit + (len(B) + 16) * abs(loss), dh=relative * (abs(G) @ abs(B)), dB=relative * (abs(G).T @ abs(h))
+    )
     return Result(loss, G @ B, G.T @ h), bounds
 
 

@@ -171,12 +171,14 @@ def test_float16_survives_loss_scaling():
     check((want.loss, *got), want, bounds, ROUNDOFF["float16"], STORED["float16"])
 
 
-def temporaries(f, sizes):
+def temporaries(f, sizes, argnums=(0, 1)):
     examples, hidden, classes = sizes
     shapes = [(examples, hidden), (classes, hidden)]
     h, B = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     y = jax.ShapeDtypeStruct((examples,), jnp.int32)
-    return jax.jit(jax.value_and_grad(f, (0, 1))).lower(h, B, y).compile().memory_analysis().temp_size_in_bytes
+    analysis = jax.jit(jax.value_and_grad(f, argnums)).lower(h, B, y).compile().memory_analysis()
+    assert analysis
+    return analysis.temp_size_in_bytes
 
 
 @pytest.mark.parametrize(("sizes", "share"), [((1024, 512, 8192), 8), ((512, 512, 131072), 64)], ids=str)
@@ -186,8 +188,26 @@ def test_temporaries_are_a_fraction_of_dense_autodiff_s(sizes, share):
     assert temporaries(linear_softmax_cross_entropy, sizes) <= autodiff / share
 
 
+@pytest.mark.parametrize("argument", [0, 1])
+def test_one_gradient_alone(argument):
+    h, B, y = problem(13, 3, 29)
+    f = jax.jit(jax.grad(lambda h, B: linear_softmax_cross_entropy(h, B, y, block_classes=7), argument))
+    want, bounds = truth(h, B, y, np.full(13, 1 / 13))
+    both = [want.dh, want.dB]
+    both[argument] = f(h, B)
+    check((want.loss, *both), want, bounds, ROUNDOFF["float32"])
+
+
+def test_frozen_weights_cost_no_memory_of_their_size():
+    autodiff, tiled = (
+        temporaries(f, (1024, 256, 32768), argnums=0)
+        for f in (lambda h, B, y: dense(h, B, y).mean(), linear_softmax_cross_entropy)
+    )
+    assert tiled <= autodiff / 32
+
+
 def test_an_undifferentiated_call_computes_the_loss_alone():
     h, B, y = problem(64, 16, 1000)
-    text = jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text()
+    text = str(jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text())
     assert "f32[1000,16]" in text  # the weights
     assert "f32[16,64]" not in text  # dhᵀ

@@ -1,5 +1,7 @@
 """What is left out costs nothing, whatever it holds; labels that no class has; and what is refused, by name."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from tests.nn.linear_cross_entropy_truth import check, problem, truth
 OPTIONS = [{}, {"block_classes": 4}, {"block_rows": 5, "block_classes": 4}]
 
 
-def value_and_grads(h, B, y, where=None, reduction="sum", **options):
+def value_and_grads(h, B, y, where=None, reduction: Any = "sum", **options):
     def summed(h, B):
         return linear_softmax_cross_entropy(h, B, y, where=where, reduction=reduction, **options).sum()
 

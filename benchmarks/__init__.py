@@ -1,0 +1,1 @@
+"""By hand against autodiff and peers: time and memory."""

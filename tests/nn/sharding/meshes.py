@@ -1,0 +1,57 @@
+"""Run with 8 host devices: prints what the loss is off by on every mesh, and the collectives that it takes."""
+
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
+
+from manual_grads.nn import linear_softmax_cross_entropy
+from tests.nn.linear_cross_entropy_truth import problem, truth
+
+MESHES = [(8, 1), (4, 2), (2, 4), (1, 8)]
+EXAMPLES, HIDDEN, CLASSES = 24, 5, 56
+COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
+
+
+def collectives(text):
+    """The kind and the shapes of every collective of a compiled program."""
+    return [[kind, re.findall(r"\w+\[[\d,]*\]", shapes)] for shapes, kind in COLLECTIVE.findall(text)]
+
+
+def sharded(mesh, reduction, check_vma=True):
+    """The sum of c times the losses of h, B and y, each device having other examples and other classes."""
+
+    def local(h, B, y, c):
+        # Tiles of 3 classes: none of the meshes has a multiple of them on a device.
+        options = {"where": c != 0, "reduction": reduction, "block_classes": 3, "class_axis": "model"}
+        loss = linear_softmax_cross_entropy(h, B, y, **options)
+        return lax.psum((c * loss).sum() if reduction == "none" else loss, "data")
+
+    specs = (P("data"), P("model"), P("data"), P("data"))
+    return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=P(), check_vma=check_vma)
+
+
+def main():
+    h, B, y = problem(EXAMPLES, HIDDEN, CLASSES)
+    c = np.arange(EXAMPLES) % 5 != 0
+    want, bounds = truth(h, B, y, c)
+    for shape in MESHES:
+        mesh = jax.make_mesh(shape, ("data", "model"), axis_types=(AxisType.Auto,) * 2)
+        for reduction, check_vma in (("sum", True), ("sum", False), ("none", True), ("none", False)):
+            args = h, B, jnp.asarray(y, jnp.int32), jnp.asarray(c, jnp.float32)
+            compiled = jax.jit(jax.value_and_grad(sharded(mesh, reduction, check_vma), (0, 1))).lower(*args).compile()
+            loss, (dh, dB) = compiled(*args)
+            off = [abs(loss - (c * want.loss).sum()) / (c * bounds.loss).sum()]
+            for got, true, bound in zip((dh, dB), want[1:], bounds[1:], strict=True):
+                off.append(np.max(abs(got - true) / (bound + 1e-30)))
+            used = collectives(compiled.as_text())
+            print(json.dumps([shape, reduction, check_vma, [float(x) for x in off], used]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

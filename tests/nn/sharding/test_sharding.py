@@ -1,0 +1,87 @@
+"""The classes split over devices and over processes: the same loss and gradients, and little that crosses."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from manual_grads.nn import linear_softmax_cross_entropy
+from tests.nn.sharding.meshes import CLASSES, EXAMPLES, HIDDEN, MESHES
+
+ROOT = Path(__file__).parents[3]
+
+
+def start(devices, *args):
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-m", *args]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(process):
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return out
+
+
+@pytest.fixture(scope="module")
+def results():
+    """(loss, dh and dB off by, in units of their bounds; collectives) for each mesh, reduction and check_vma."""
+    lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
+    return {(tuple(mesh), reduction, checked): (off, used) for mesh, reduction, checked, off, used in lines}
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("mesh", MESHES, ids=str)
+def test_the_sharded_result_is_the_unsharded_one(results, mesh, reduction, checked):
+    off, _ = results[mesh, reduction, checked]
+    assert max(off) <= 2.0**-24
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("mesh", MESHES, ids=str)
+def test_only_dh_and_three_numbers_an_example_cross_the_class_axis(results, mesh, reduction):
+    """m, o, the label's logit, dh; over the batch's axis, dB and the loss. No gather, and no logits."""
+    _, used = results[mesh, reduction, True]
+    examples = EXAMPLES // mesh[0]
+    assert {kind for kind, _ in used} == {"all-reduce"}
+    shapes = sorted(shape for _, shapes in used for shape in shapes)
+    crossing = [f"f32[{examples}]"] * 3 + [f"f32[{examples},{HIDDEN}]"]
+    assert shapes == sorted([*crossing, f"f32[{CLASSES // mesh[1]},{HIDDEN}]", "f32[]"])
+
+
+def test_classes_that_do_not_divide_by_the_axis_are_refused():
+    mesh = jax.sharding.AbstractMesh((2,), ("model",))
+    f = jax.shard_map(
+        partial(linear_softmax_cross_entropy, class_axis="model"),
+        mesh=mesh,
+        in_specs=(P(), P("model"), P()),
+        out_specs=P(),
+    )
+    shapes = [
+        jax.ShapeDtypeStruct(shape, dtype)
+        for shape, dtype in [((3, 2), "float32"), ((7, 2), "float32"), ((3,), "int32")]
+    ]
+    with pytest.raises(ValueError, match="not evenly divisible"):
+        jax.eval_shape(f, *shapes)
+
+
+def test_two_processes():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    processes = [start(2, "tests.nn.sharding.processes", port, str(rank)) for rank in range(2)]
+    for rank, process in enumerate(processes):
+        assert f"process {rank}: equal" in finished(process)
