@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import manual_grads as mg
-from manual_grads import commands
+from manual_grads.commands import verify as commands
 from manual_grads.__main__ import main
 from manual_grads.derivations import task18
 from manual_grads.derivations.lines import Line
