@@ -1,6 +1,7 @@
 """The oracles of a claim, compiled: each by its own way to differentiate, and the noise that measures conditioning."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -56,15 +57,18 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
     name = getattr(name, "__name__", "")
     claimed = "forward" if name in ("jacfwd", "jvp") else "reverse"
     over = (0,) * len(arrays)
+    text = str(jax.make_jaxpr(claim.value)(*arrays))
+    # A convolution that isn't optimised takes longer to run than it takes to optimise.
+    compiled = jax.jit if "conv_general_dilated" in text else partial(jax.jit, compiler_options=QUICK)
 
     def patterns(f: Callable[..., Any], noise: Callable[..., Any]) -> Callable[..., Any]:
         apart = jax.vmap(noise(f, claim.moved), (None, 0, *(None,) * len(arrays)))
-        return jax.jit(jax.vmap(apart, (None, None, *over)), compiler_options=QUICK)
+        return compiled(jax.vmap(apart, (None, None, *over)))
 
     found = Oracles(
         patterns(claim.claimed, noisy if thorough else noisy_inputs),
         patterns(claim.manual_of, noisy),
-        jax.jit(jax.vmap(claim.value), compiler_options=QUICK),
+        compiled(jax.vmap(claim.value)),
         {},
         None,
         None,
@@ -75,7 +79,6 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         0.0,
         [],
     )
-    text = str(jax.make_jaxpr(claim.value)(*arrays))
     # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
     own_rules = ("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text
     found = found._replace(own_rules=own_rules)
@@ -86,7 +89,7 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
     for mode, oracle in modes.items():
         of = claim._replace(forward=jax.tree.map(oracle, claim.forward)).claimed
         if _traces(of, arrays):
-            found.modes[mode] = jax.jit(jax.vmap(of), compiler_options=QUICK)
+            found.modes[mode] = compiled(jax.vmap(of))
         else:
             found.notes.append(f"{mode} mode: not to be had (as forward mode of a custom_vjp)")
 
@@ -96,11 +99,11 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
 
     entries = sum(np.size(x) for x in arrays)
     if entries <= DIFFERENCED and _traces(stepped, [np.float64(0.01), *arrays]):
-        return found._replace(stepped=jax.jit(jax.vmap(stepped, (None, *over)), compiler_options=QUICK))
+        return found._replace(stepped=compiled(jax.vmap(stepped, (None, *over))))
     along = directions(claim, arrays)
     if _traces(along, [np.float64(0.01), *arrays]):
         found.notes.append(f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each")
-        return found._replace(directed=jax.jit(jax.vmap(along, (None, *over)), compiler_options=QUICK))
+        return found._replace(directed=compiled(jax.vmap(along, (None, *over))))
     found.notes.append("differences: not to be had")
     return found
 

@@ -10,11 +10,12 @@ import numpy as np
 from manual_grads.checking import transforms
 from manual_grads.checking.arguments import Claim, is_float, quiet
 from manual_grads.checking.compiling import compile_together
-from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, scaled_spread
+from manual_grads.checking.judges import Oracles, jumps, leaves_of, patterns_of_noise, scaled_spread
 from manual_grads.checking.measure import Worst, worst
 from manual_grads.checking.probes import Probes
 from manual_grads.checking.report import Row
 from manual_grads.checking.rounding import narrowest
+from manual_grads.checking.slopes import scale_of
 from manual_grads.checking.transforms import Call, Got
 from manual_grads.checking.truth import LARGER, Truth, truth
 
@@ -88,6 +89,11 @@ def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
     in_format = fmt.name == "float64"
     with jax.enable_x64(True), quiet():
         judged = truth(judges, arrays, tried.names, usual, fmt.name)
+    if _depends_on_x64(judges, judged, tried):
+        narrow = judges._replace(stepped=None, directed=None)
+        with jax.enable_x64(False), quiet():
+            judged = truth(narrow, arrays, tried.names, usual, fmt.name)
+        judged.notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
     with jax.enable_x64(in_format):
         judged = _within_format(judges, judged, tried)
         if not judged.inside.any():
@@ -133,6 +139,21 @@ def _decided(judged: Truth) -> tuple[float, list[str]]:
     ]
 
 
+def _depends_on_x64(judges: Oracles, judged: Truth, tried: Trial) -> bool:
+    """Whether the forward is another function where float64 is enabled, as one that draws random numbers is."""
+    fmt, rows = tried.format, tried.usual & judged.inside
+    if fmt.name == "float64" or not judged.value or not rows.any():
+        return False
+    with jax.enable_x64(False), quiet():
+        values = leaves_of(judges.value(*fmt.cast(tried.arrays)))
+    gross = max(0.05, 30 * float(jnp.finfo(fmt.name).eps))
+    apart = [
+        np.median(scale_of(mine - exact)[rows]) > gross * np.median(scale_of(exact)[rows])
+        for mine, exact in zip(values, judged.value, strict=True)
+    ]
+    return any(apart)
+
+
 def _within_format(judges: Oracles, judged: Truth, tried: Trial) -> Truth:
     """Leaves out points where the forward itself, in this format, keeps less than half its digits: they overflow."""
     fmt, usual = tried.format, tried.usual
@@ -176,6 +197,9 @@ def _with_own_rounding(claim: Claim, judges: Oracles, judged: Truth, tried: Tria
         spread = judges.safety * scaled_spread(leaf, larger)
         axes = tuple(range(1, spread.ndim))
         typical = np.median(np.max(spread, axes, initial=0)[tried.usual & judged.inside])
+        spread = np.where(
+            jumps(leaf), 0, spread
+        )  # where noise changes it altogether, as beside x == 0, it says nothing
         extra = spread + judges.safety * u * judged.size[i] * (u > eps)
         tolerance.append(judged.tolerance[i] + (extra if typical <= 1e4 * u * judged.size[i] else 0))
     return judged._replace(tolerance=tolerance, own=True)

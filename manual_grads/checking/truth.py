@@ -10,7 +10,7 @@ from manual_grads.checking.agreement import ODD_DIRECTION, Sides, agreed
 from manual_grads.checking.judges import POINTS_DIFFERENCED, Oracles, jumps, leaves_of, patterns_of_noise, scaled_spread
 from manual_grads.checking.slopes import disagreeing_directions, kinked, scale_of, slopes_at, spread_of_slopes
 
-LARGER = 64.0  # the noise that stands for float64's; still far from where the derivative isn't linear in it
+LARGER = 64.0  # so much; still far from where the derivative isn't linear in it
 
 
 class Truth(NamedTuple):
@@ -30,15 +30,15 @@ class Truth(NamedTuple):
 
 
 def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: Any, dtype: Any) -> Truth:
-    """The truth at the points, for results in a dtype; to be called where float64 is enabled."""
-    u = float(jnp.finfo(dtype).eps) / 2
+    """The truth at the points, for results in a dtype; in float64, where that is enabled."""
+    u, exact_u = float(jnp.finfo(dtype).eps) / 2, float(jnp.finfo(jnp.result_type(float)).eps) / 2
     n = len(points[0])
     noise = patterns_of_noise()
     values = [np.asarray(leaf) for leaf in jax.tree.leaves(found.value(*points))]
     inside = np.array([all(np.isfinite(leaf[i]).all() for leaf in values) for i in range(n)])
-    # Noise of less than half an ULP would be rounded off again: for float64 it is made larger, and its spread smaller.
-    at_64 = leaves_of(found.noisy(LARGER * 2.0**-53, noise, *points))
-    at_u, larger = (at_64, LARGER) if u < 1e-15 else (leaves_of(found.noisy(u, noise, *points)), 1.0)
+    # Noise of less than half an ULP would be rounded off again: it is made larger then, and its spread smaller.
+    at_64 = leaves_of(found.noisy(LARGER * exact_u, noise, *points))
+    at_u, larger = (at_64, LARGER) if u <= exact_u else (leaves_of(found.noisy(u, noise, *points)), 1.0)
     by_oracle = {found.claimed: [leaf[:, 0] for leaf in at_u]}
     for mode, oracle in found.modes.items():
         by_oracle[mode] = leaves_of(oracle(*points))
@@ -64,7 +64,8 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
         if slopes is not None and conditioning is not None:
             size = np.maximum(scale_of(slopes[i]), usual_size(leaf, ordinary & inside))
             measured = smooth.reshape(within.shape) & (errors[i] <= 1e-5 * size + 1e-12)
-            lost = lost | (undone[i] & measured)
+            # What noise undoes, as beside x == 0, is right if it is the slope; a stop_gradient may be meant otherwise.
+            lost = lost | (undone[i] & measured & (np.abs(leaf - slopes[i]) <= 1e-5 * size))
             # Beside a trap autodiff is as bad as in it: its noise says nothing.
             spread = np.where(
                 lost & measured, u * scale_of(slopes[i]) + conditioning[i], np.where(lost, np.inf, spread)
