@@ -12,11 +12,12 @@ from manual_grads.checking import transforms
 from manual_grads.checking.arguments import Claim, as_arguments, as_claim, is_float, quiet
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.judges import Oracles, oracles
-from manual_grads.checking.judging import Finding, Format, Judged, Trial, judge, trial
+from manual_grads.checking.judging import Finding, Judged, judge
 from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.probes import probes
 from manual_grads.checking.report import Report, Row, name_of
 from manual_grads.checking.transforms import Got
+from manual_grads.checking.trials import Format, Trial, trial
 from manual_grads.rules import FLOATS, batched
 
 LEAST = 0.02  # of the entries have to be judged, or a check has shown nothing

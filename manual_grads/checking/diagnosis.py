@@ -18,7 +18,7 @@ from manual_grads.checking.places import (
     tails,
 )
 from manual_grads.checking.report import Hypothesis
-from manual_grads.checking.terms import missing_factor, missing_term, mistaken, shaped
+from manual_grads.checking.terms import missing_factor, missing_term, missing_terms, mistaken, shaped
 
 
 def diagnose(wrong: list[Evidence], right: int) -> list[Hypothesis]:
@@ -169,6 +169,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     tails,
     right_in_one_place,
     zeros,
+    missing_terms,
     shaped,
     mistaken,
     special_points,

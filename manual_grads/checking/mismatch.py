@@ -10,7 +10,7 @@ from manual_grads.checking.compiling import QUICK
 from manual_grads.checking.diagnosis import diagnose
 from manual_grads.checking.evidence import evidence
 from manual_grads.checking.judging import Finding
-from manual_grads.checking.measure import ulps
+from manual_grads.checking.measure import Worst, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, hexed, reproduction, wrapped
 
 
@@ -20,7 +20,13 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     chosen = _clearest(valued) or found[0]
     values = _of_values(claim, chosen) if chosen.worst else []
     first = [h for h in values if h.name == "not finite"]
-    diagnosis = first + _of_behaviour(found, report) + [h for h in values if h not in first]
+    behaviour = _of_behaviour(found, report)
+    # What only float64 is fine enough to show isn't a matter of the format.
+    if all(f.worst and f.format.name == "float64" and _is_small(f.worst) for f in found):
+        behaviour, last = [], behaviour
+    else:
+        last = []
+    diagnosis = first + behaviour + [h for h in values if h not in first] + last
     if not diagnosis:
         diagnosis = [Hypothesis("unexplained", "none of the known causes explains it")]
     lines = [f"{report.claim} does not hold", f"failing check: {chosen.check}"]
@@ -50,10 +56,14 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     lines += [f"seed {report.seed}; to see it again:", f"  {reproduction(claim, point, dtypes, report.seed, kept)}"]
     lines += ["diagnosis:"]
     for number, h in enumerate(diagnosis, 1):
-        first, *rest = wrapped(f"{number}. {h.text}", "  ")
-        lines += [first, *("   " + line for line in rest)]
+        first, *rest = wrapped(f"{number}. {h.text}", "     ")
+        lines += [first[3:], *rest]
     lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
     return GradientMismatch("\n".join(lines), chosen.check, diagnosis, report)
+
+
+def _is_small(w: Worst) -> bool:
+    return abs(w.got - w.want) < 1e-4 * abs(w.want)
 
 
 def _clearest(found: list[Finding]) -> Finding | None:

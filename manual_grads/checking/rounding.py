@@ -77,25 +77,6 @@ def noisy_inputs(f: Callable[..., Any], moved: Sequence[bool]) -> Callable[..., 
     return with_noise
 
 
-def narrowest(f: Callable[..., Any], *args: Any) -> float:
-    """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
-    closed = jax.make_jaxpr(f)(*args)
-    return max([0.0, *(float(jnp.finfo(dtype).eps) for dtype in _formats(closed.jaxpr))])
-
-
-def _formats(jaxpr: Any) -> list[Any]:
-    found = []
-    for eqn in jaxpr.eqns:
-        if eqn.primitive.name == "convert_element_type" and jnp.issubdtype(eqn.invars[0].aval.dtype, jnp.floating):
-            found += [eqn.params["new_dtype"]]
-        for inner in jax.tree.leaves(
-            list(eqn.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")
-        ):
-            inner = getattr(inner, "jaxpr", inner)
-            found += _formats(inner) if hasattr(inner, "eqns") else []
-    return [dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating)]
-
-
 class _Run:
     """One evaluation: where in the noise it stands."""
 

@@ -1,6 +1,6 @@
 """Hypotheses about what was left out: a term that the residual shows, or a factor that the quotient shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,29 +14,39 @@ LARGE = 20_000  # entries: of more, that would take too long
 
 
 def missing_term(e: Evidence) -> Iterator[Hypothesis]:
-    """The residual `want − got` is a multiple of something recognisable, or of two things."""
-    finite, known = np.isfinite(e.got) & e.decided, _finite(parts(e))
+    """The residual `want − got` is a multiple of something recognisable."""
+    yield from _missing(e, [(part,) for part in _finite(parts(e))])
+
+
+def missing_terms(e: Evidence) -> Iterator[Hypothesis]:
+    """The residual is made of two recognisable things."""
+    if e.got.size <= LARGE:
+        yield from _missing(e, list(combinations(_finite(parts(e))[:PAIRED], 2)))
+
+
+def _missing(e: Evidence, guesses: Sequence[tuple[Part, ...]]) -> Iterator[Hypothesis]:
+    finite = np.isfinite(e.got) & e.decided
     weight = np.where(finite, 1 / e.tolerance, 0.0)
     weight /= weight.max(initial=1e-300)
-    residual = np.where(finite, e.want - e.got, 0.0) * weight
-    error = e.error(e.got)
-    pairs = combinations(known[:PAIRED], 2) if residual.size <= LARGE else ()
-    for several in (*((p,) for p in known), *pairs):
-        columns = np.stack([(part * weight).ravel() for _, part in several], axis=-1)
-        gram, against = columns.T @ columns, columns.T @ residual.ravel()
+    residual = (np.where(finite, e.want - e.got, 0.0) * weight).ravel()
+    weighted = {id(part): (part * weight).ravel() for guess in guesses for _, part in guess}
+    for guess in guesses:
+        columns = np.stack([weighted[id(part)] for _, part in guess], axis=-1)
+        gram, against = columns.T @ columns, columns.T @ residual
         if not np.linalg.det(gram) > 1e-10 * np.prod(np.diag(gram)):  # none of it, or twice the same
             continue
         scales = np.linalg.solve(gram, against)
         # Most guesses are far off, which a look at the sum of squares shows.
-        left = residual.ravel() @ residual.ravel() - scales @ against
-        if left > 1e-4 * (residual.ravel() @ residual.ravel()):
+        if residual @ residual - scales @ against > 1e-4 * (residual @ residual):
             continue
         scales = np.where(abs(scales - np.round(scales)) < 1e-4, np.round(scales), scales)
-        instead = e.got + sum(s * part for s, (_, part) in zip(scales, several, strict=True))
+        instead = e.got + sum(s * part for s, (_, part) in zip(scales, guess, strict=True))
         if (scales != 0).all() and (abs(scales) < 1e3).all() and e.explains(instead):
-            added = " and ".join(f"{s:.4g} × {name}" for s, (name, _) in zip(scales, several, strict=True))
-            text = f"a term is missing (or one too many): adding {added} brings the worst error from {error:.2g} to "
-            yield Hypothesis("missing term", f"{text}{e.error(instead):.2g}")
+            added = " and ".join(f"{s:.4g} × {name}" for s, (name, _) in zip(scales, guess, strict=True))
+            text = (
+                f"a term is missing (or one too many): adding {added} brings the worst error from {e.error(e.got):.2g}"
+            )
+            yield Hypothesis("missing term", f"{text} to {e.error(instead):.2g}")
             return
 
 

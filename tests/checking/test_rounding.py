@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from manual_grads.checking.judges import patterns_of_noise
-from manual_grads.checking.rounding import narrowest, noisy, noisy_inputs
+from manual_grads.checking.limits import narrowest
+from manual_grads.checking.rounding import noisy, noisy_inputs
 
 U = 2.0**-24
 
