@@ -12,6 +12,7 @@ from manual_grads.checking.judges import Oracles
 from manual_grads.checking.limits import depends_on_x64, with_own_rounding, within_format
 from manual_grads.checking.measure import Worst, worst
 from manual_grads.checking.report import Row
+from manual_grads.checking.slopes import scale_of
 from manual_grads.checking.transforms import Got
 from manual_grads.checking.trials import Format, Trial
 from manual_grads.checking.truth import Truth, truth
@@ -101,6 +102,9 @@ def _oracle_rows(judged: Truth, everything: Got, fmt: Format) -> list[Row]:
         against = judged._replace(
             want=leaves, decided=[d & np.isfinite(leaf) for d, leaf in zip(judged.decided, leaves, strict=True)]
         )
+        if name == "differences":  # their estimated errors are no bounds
+            rough = [30e-9 * scale_of(leaf) for leaf in leaves]
+            against = against._replace(tolerance=[t + r for t, r in zip(judged.tolerance, rough, strict=True)])
         w = worst(everything.leaves, against, everything.points, fmt.name)
         rows.append(Row(fmt.name, f"against {name}", len(everything.points), w.ulp, w.ratio, True))
     return rows

@@ -32,7 +32,7 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     lines = [f"{report.claim} does not hold", f"failing check: {chosen.check}"]
     if len(found) > 1:
         others = list(dict.fromkeys(f.check for f in found if f is not chosen))
-        lines += wrapped(f"also failing: {', '.join(others)}", "")
+        lines += wrapped(f"also failing: {'; '.join(others)}", "")
     w = chosen.worst
     dtypes = chosen.format.dtypes
     point = example
@@ -53,7 +53,8 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
         text = chosen.got.complaint or f"{type(chosen.got.error).__name__}: {chosen.got.error}"
         lines += wrapped(text.splitlines()[0], "  ")
     kept = sum(np.size(x) for x in point) <= 400
-    lines += [f"seed {report.seed}; to see it again:", f"  {reproduction(claim, point, dtypes, report.seed, kept)}"]
+    where = "to see it again" + ("" if kept else " (args being the example, which has too many entries to print)")
+    lines += [f"seed {report.seed}; {where}:", f"  {reproduction(claim, point, dtypes, report.seed, kept)}"]
     lines += ["diagnosis:"]
     for number, h in enumerate(diagnosis, 1):
         first, *rest = wrapped(f"{number}. {h.text}", "     ")

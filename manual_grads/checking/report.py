@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -111,7 +112,7 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
 
     def reference(function: Any, otherwise: str = "") -> str:
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        if not module or not name or "<" in name or "." in name:
+        if not module or not name or "<" in name or "." in name or module in ("builtins", "numpy"):
             return otherwise or name_of(function)
         if module.startswith("jax."):
             return f"jax.{name}"
@@ -120,6 +121,7 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
         return name
 
     names = [reference(claim.forward, "forward"), reference(claim.manual, "manual")]
+    jax.tree.map(lambda node: reference(type(node)), claim.tree(point), is_leaf=lambda node: hasattr(node, "_fields"))
     spelled = name_of(claim.by, reference)
     if kept:
         arrays = [

@@ -97,7 +97,9 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
         result.sure.append(doubt == 0)
         result.size.append(size)
     if slopes is not None:
-        by_oracle["differences"] = slopes
+        # As an oracle of their own, slopes count where they are well determined.
+        sharp = [e <= 1e-9 * scale_of(s) for s, e in zip(slopes, errors, strict=True)]
+        by_oracle["differences"] = [np.where(well, s, np.nan) for s, well in zip(slopes, sharp, strict=True)]
     return result._replace(notes=_notes(reported, points_names))
 
 

@@ -1,6 +1,7 @@
 """`check_gradient` itself: what it takes, what it says, and what it leaves alone."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +52,43 @@ def test_a_rejection_says_where_and_runs_again_when_pasted():
     (line,) = (line for line in text.splitlines() if line.strip().startswith("import "))
     with pytest.raises(GradientMismatch):
         exec(line.strip(), {})
+
+
+class Line(NamedTuple):
+    slope: np.ndarray
+    offset: np.float32
+
+
+def energy_of_line(line):
+    return (line.slope**2).sum() * line.offset
+
+
+def test_named_tuples_are_arguments_and_run_again_too():
+    with pytest.raises(GradientMismatch) as caught:
+        check_quickly(energy_of_line, lambda line: Line(line.slope, line.offset), Line(f.VECTOR, np.float32(2)))
+    text = str(caught.value)
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("import "))
+    with pytest.raises(GradientMismatch):
+        exec(line.strip(), {"manual": lambda line: Line(line.slope, line.offset)})
+
+
+@pytest.mark.parametrize("dtypes", [[], "float33", ["int32"]])
+def test_dtypes_that_are_none(dtypes):
+    with pytest.raises((TypeError, ValueError), match=r"dtypes .*expected some of float16, bfloat16"):
+        check_quickly(f.sigmoid, f.sigmoid_grad, (f.Z,), dtypes=dtypes)
+
+
+def test_a_forward_that_draws_random_numbers():
+    def dropout(x):
+        return (x**2 * jax.random.bernoulli(jax.random.key(3), 0.5, x.shape)).sum()
+
+    def right(x):
+        return 2 * x * jax.random.bernoulli(jax.random.key(3), 0.5, x.shape)
+
+    report = check_quickly(dropout, right, (f.VECTOR,))
+    assert any("another one where float64 is enabled" in note for note in report.notes)
+    with pytest.raises(GradientMismatch):
+        check_quickly(dropout, lambda x: 1.001 * right(x), (f.VECTOR,))
 
 
 def test_a_forward_whose_autodiff_is_nan_is_reported_as_its_own_problem():
