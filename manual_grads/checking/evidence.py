@@ -62,6 +62,17 @@ def evidence(
 ) -> list[Evidence]:
     """The leaves that are wrong."""
     results = [(f"what {w} should be", want) for w, want in zip(where, truth.want, strict=True)]
+    for i, slope in enumerate(truth.by_oracle.get("differences", ())):
+        # Where it isn't well determined, it says nothing; where it is, nearly all have to agree.
+        known = np.isfinite(slope)
+        if known.mean() > 0.5:
+            results.append(
+                (
+                    f"the slope{' of ' + where[i] if where[i] else ''} by differences, which autodiff is told "
+                    "not to be, as by a stop_gradient",
+                    np.where(known, slope, truth.want[i]),
+                )
+            )
     every = [
         Evidence(
             where[i],

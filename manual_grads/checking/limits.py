@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arguments import Claim, is_float, quiet
-from manual_grads.checking.judges import Oracles, jumps, leaves_of, patterns_of_noise, scaled_spread
+from manual_grads.checking.judges import Oracles, leaves_of, patterns_of_noise, scaled_spread
 from manual_grads.checking.measure import worst
 from manual_grads.checking.slopes import scale_of
 from manual_grads.checking.transforms import Got
@@ -74,9 +74,6 @@ def with_own_rounding(claim: Claim, judges: Oracles, judged: Truth, tried: Trial
         spread = judges.safety * scaled_spread(leaf, larger)
         axes = tuple(range(1, spread.ndim))
         typical = np.median(np.max(spread, axes, initial=0)[tried.usual & judged.inside])
-        spread = np.where(
-            jumps(leaf), 0, spread
-        )  # where noise changes it altogether, as beside x == 0, it says nothing
         extra = spread + judges.safety * u * judged.size[i] * (u > eps)
         tolerance.append(judged.tolerance[i] + (extra if typical <= 1e4 * u * judged.size[i] else 0))
     return judged._replace(tolerance=tolerance, own=True)

@@ -35,8 +35,14 @@ def one_place(e: Evidence) -> Iterator[Hypothesis]:
         if len(wrong) == 1:
             text = f"only index {wrong[0]} of axis {axis - 1} is wrong (one entry, one class or one example)"
             yield Hypothesis("one place", text)
-        elif len(wrong) < n - 1 and e.got.ndim == 2:
-            yield Hypothesis("some places", f"only indices {wrong.tolist()} of axis {axis - 1} are wrong")
+
+
+def some_places(e: Evidence) -> Iterator[Hypothesis]:
+    """Wrong at some indices only, of a vector."""
+    if e.got.ndim == 2:
+        wrong = np.flatnonzero(e.wrong.any(0))
+        if 1 < len(wrong) < e.got.shape[1] - 1:
+            yield Hypothesis("some places", f"only indices {wrong.tolist()} of axis 0 are wrong")
 
 
 def right_in_one_place(e: Evidence) -> Iterator[Hypothesis]:

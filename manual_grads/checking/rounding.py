@@ -55,13 +55,19 @@ INLINED = (
 )
 
 
-def noisy(f: Callable[..., Any], moved: Sequence[bool]) -> Callable[..., Any]:
-    """`noisy(f)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u."""
+def noisy(f: Callable[..., Any], moved: Sequence[bool] | None) -> Callable[..., Any]:
+    """`noisy(f)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u.
+
+    The arguments get noise too, those that are differentiated (`moved`) even where they are 0; none, if it is None.
+    """
 
     def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
         closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
         run = _Run(u * noise)
-        results = run.evaluate(closed, [run.input(jnp.asarray(x), m) for x, m in zip(args, moved, strict=True)])
+        leaves = [jnp.asarray(x) for x in args]
+        if moved is not None:
+            leaves = [run.input(x, m) for x, m in zip(leaves, moved, strict=True)]
+        results = run.evaluate(closed, leaves)
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return with_noise
