@@ -111,7 +111,7 @@ def transforms():
     return (plain, checkpointed, linearized, forward, scanned, vmapped, sharded)
 
 
-@EITHER
+@pytest.mark.parametrize("loss", ["index", pytest.param("one-hot", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("transform", transforms(), ids=lambda transform: transform.__name__)
 def test_every_transform_gives_the_same_gradient(loss, transform):
     f, labels = LOSSES[loss]

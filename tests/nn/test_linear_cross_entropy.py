@@ -84,6 +84,7 @@ def test_prime_sizes(sizes, options):
         check(got, *truth(h, B, y, weights_of(reduction, len(y))), ROUNDOFF["float32"])
 
 
+@pytest.mark.slow
 def test_eager_as_jitted():
     h, B, y = problem(7, 2, 12)
     got = result(h, B, y, "sum", transform=lambda f: f, block_classes=5)
@@ -107,7 +108,7 @@ def test_extreme_logits():
         check(result(h, B, y, "sum", block_classes=4), want, bounds, ROUNDOFF["float32"])
 
 
-@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("reduction", ["mean", pytest.param("none", marks=pytest.mark.slow)])
 def test_vmap_and_batch_axes(reduction):
     h, B, y = problem(12, 3, 11)
     loss = partial(linear_softmax_cross_entropy, reduction=reduction, block_classes=4)
@@ -125,7 +126,7 @@ def test_vmap_and_batch_axes(reduction):
     check((want.loss, batched[0].reshape(12, 3), batched[1]), want, bounds, ROUNDOFF["float32"])
 
 
-@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("reduction", [pytest.param("sum", marks=pytest.mark.slow), "none"])
 def test_under_checkpoint_and_scan(reduction):
     h, B, y = problem(12, 3, 11)
 
@@ -162,6 +163,7 @@ def test_forward_mode_and_second_derivatives():
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, want)
 
 
+@pytest.mark.slow
 def test_second_derivatives_in_bfloat16():
     h, B, y = problem(4, 3, 7, "bfloat16")
 
