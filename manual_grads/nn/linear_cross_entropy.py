@@ -47,7 +47,8 @@ def linear_softmax_cross_entropy(
             gradient 0, whatever their features and labels hold. A mean is over those that take part, and 0 if none do.
         reduction: "mean", "sum" or "none".
         block_rows: the number of examples to handle at a time. All, if None: fewer need less memory beside a tile, but
-            another dB to add up.
+            another dB to add up. (If a block has more examples than h has columns, but at most twice as many, the
+            logits of those beyond are kept, too: at most as much memory as dB takes.)
         block_classes: the number of classes in a tile. If None, as many as make 2¹⁸ logits with the examples, but at
             least 64. Neither number need divide anything.
         class_axis: inside `jax.shard_map`, the mesh axis that the classes are split over: `weights` holds this device's

@@ -1,8 +1,12 @@
 r"""The losses $R = L(g(Bh))$ of Task 21 and the gradients of $c^T R$, for a block of examples after the other.
 
 The block and its tiles are all that is held of the N×K logits. The gradients need them twice, before and after the
-normalizers are known. They are kept where that costs no memory: whole if one tile has all classes, and otherwise in the
-memory that dB will be written to, the logits of as many examples as dB has columns. Only the others are computed again.
+normalizers are known. They are kept where that costs little memory: whole if one tile has all classes, and otherwise in
+the memory that dB will be written to, the logits of as many examples as dB has columns. The others are kept beside it
+if they take no more than dB does (a quarter of dense autodiff's memory at most), and else computed again.
+
+dB is in the dtype of computation until it is complete: on a CPU, XLA would write each tile of bfloat16 by converting
+all of dB, there and back. (It converts bfloat16 weights as a whole, too, but once.)
 """
 
 from collections.abc import Callable
@@ -30,7 +34,7 @@ def losses(h: Hidden, B: Weights, y: Indices, blocks: Blocks) -> tuple[PerExampl
     s_y, y = tiles.label_logits(h, B, y, blocks.axis), tiles.local_labels(y, B, blocks.axis)
 
     def block(h: Hidden, y: Indices, s_y: PerExample) -> tuple[tuple[PerExample, PerExample], None]:
-        _, m, o = tiles.normalizer_pass(h, B, y, s_y, None, 0, blocks.classes)
+        _, m, o = tiles.normalizer_pass(h, B, y, s_y, (None, None), 0, blocks.classes)
         return tiles.loss_and_normalizer(m, o, s_y, blocks.axis), None
 
     (loss, log_z), _ = in_blocks(block, None, blocks.examples, h, y, s_y)
@@ -46,7 +50,7 @@ def gradients(
     def block(
         h: Hidden, y: Indices, loss: PerExample, log_z: PerExample, c: PerExample
     ) -> tuple[tuple[Hidden], Weights]:
-        dh, dB = tiles.gradient_pass(h, B, y, loss, log_z, c, empty(h, B, blocks), 0, blocks.classes)
+        dh, dB = tiles.gradient_pass(h, B, y, loss, log_z, c, (jnp.zeros(B.shape, c.dtype), None), 0, blocks.classes)
         return (dh,), dB
 
     zero = varying_like(jnp.zeros(B.shape, c.dtype), h, B, y, loss, c)
@@ -63,10 +67,11 @@ def losses_and_gradients(
     def block(h: Hidden, y: Indices, s_y: PerExample, c: PerExample) -> tuple[tuple[PerExample, Hidden], Weights]:
         examples = h.shape[0]
         if blocks.classes >= B.shape[0]:
-            memory, stored = jnp.zeros((B.shape[0], examples), c.dtype), examples
+            written, stored = jnp.zeros((B.shape[0], examples), c.dtype), examples
         else:
-            memory = empty(h, B, blocks)
-            stored = min(h.shape) if memory.dtype == c.dtype else 0
+            written, stored = jnp.zeros(B.shape, c.dtype), min(h.shape)
+        others = examples - stored
+        memory = written, jnp.zeros((B.shape[0], others), c.dtype) if 0 < others <= stored else None
         memory, m, o = tiles.normalizer_pass(h, B, y, s_y, memory, stored, blocks.classes)
         loss, log_z = tiles.loss_and_normalizer(m, o, s_y, blocks.axis)
         dh, dB = tiles.gradient_pass(h, B, y, loss, log_z, c, memory, stored, blocks.classes)
@@ -94,11 +99,6 @@ def in_blocks(block: Callable, zero: Any, size: int, *examples: Array) -> tuple[
         summed, rest = add(summed, [x[whole:] for x in examples])
         each = tuple(jnp.concatenate(pair) for pair in zip(each, rest, strict=True))
     return each, summed
-
-
-def empty(h: Hidden, B: Weights, blocks: Blocks) -> Weights:
-    """What dB is written to: in its final dtype if it is written once, in that of computation if blocks are summed."""
-    return jnp.zeros(B.shape, kept(B) if blocks.examples >= h.shape[0] else tiles.computed(h, B))
 
 
 def kept(B: Weights) -> Any:

@@ -17,6 +17,7 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
+from manual_grads.formulas.exponentials import once
 from manual_grads.formulas.inputs import widened
 from manual_grads.nn.linear_cross_entropy_mesh import all_classes, first_class, largest, total, varying_like
 
@@ -25,6 +26,9 @@ Weights = Float[Array, "classes hidden"]
 Tile = Float[Array, "classes examples"]
 PerExample = Float[Array, "examples"]
 Indices = Int[Array, "examples"]
+Memory = tuple[
+    Weights | Tile | None, Tile | None
+]  # what dB will be written over, and what the other logits are kept in
 
 matmul = partial(jnp.matmul, precision=Precision.HIGHEST)  # as the formulas' own
 
@@ -49,18 +53,20 @@ def local_labels(y: Indices, B: Weights, axis: Any) -> Indices:
 
 
 def normalizer_pass(
-    h: Hidden, B: Weights, y: Indices, s_y: PerExample, memory: Weights | Tile | None, stored: int, tile: int
-) -> tuple[Any, PerExample, PerExample]:
+    h: Hidden, B: Weights, y: Indices, s_y: PerExample, memory: Memory, stored: int, tile: int
+) -> tuple[Memory, PerExample, PerExample]:
     """M and o of this device's classes and the label; leaves the first `stored` examples' logits in `memory`."""
 
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
-        memory, m, o = carry
+        (written, rest), m, o = carry
         s = matmul(rows(B, first, classes), h.T, preferred_element_type=s_y.dtype)
         if stored:
-            memory = with_rows(memory, s[:, :stored], first)
+            written = with_rows(written, s[:, :stored], first)
+        if rest is not None:
+            rest = with_rows(rest, s[:, stored:], first)
         others = jnp.where(is_label(s, first, y), -jnp.inf, s)
         new_m = jnp.maximum(m, others.max(0))
-        return memory, new_m, o * jnp.exp(m - new_m) + jnp.exp(others - new_m).sum(0)
+        return (written, rest), new_m, o * jnp.exp(m - new_m) + jnp.exp(others - new_m).sum(0)
 
     start = varying_like((memory, s_y, jnp.zeros_like(s_y)), h, B, s_y)
     return over_classes(add, start, B.shape[0], tile)
@@ -81,27 +87,30 @@ def gradient_pass(
     loss: PerExample,
     log_z: PerExample,
     c: PerExample,
-    memory: Weights | Tile,
+    memory: Memory,
     stored: int,
     tile: int,
 ) -> tuple[Hidden, Weights]:
     """Dh and dB, each example's share weighted by its c; dB is written over `memory`, a tile at a time."""
+    written, rest = memory
 
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
-        dh_T, memory = carry
+        dh_T, written = carry
         weights = rows(B, first, classes)
-        s = lax.dynamic_slice(memory, (first, 0), (classes, stored))
-        if stored < h.shape[0]:
+        s = lax.dynamic_slice(written, (first, 0), (classes, stored))
+        if rest is not None:
+            s = jnp.concatenate([s, rows(rest, first, classes)], axis=1)
+        elif stored < h.shape[0]:
             again = matmul(weights, h[stored:].T, preferred_element_type=c.dtype)
             s = jnp.concatenate([s, again], axis=1) if stored else again
         G = c * jnp.where(is_label(s, first, y), jnp.expm1(-loss), jnp.exp(s - log_z))
-        dB = matmul(G, h.astype(G.dtype)).astype(memory.dtype)
-        memory = with_rows(memory, dB, first) if classes < B.shape[0] else dB
+        dB = matmul(G, h.astype(G.dtype))
+        written = with_rows(written, dB, first) if classes < B.shape[0] else dB
         # XLA on a CPU multiplies untransposed matrices in half the time: hence dhᵀ, and Bᵀ that is really transposed.
-        weights_T = lax.optimization_barrier(weights.astype(c.dtype).T)
-        return dh_T + matmul(weights_T, G), memory
+        weights_T = once(weights.astype(c.dtype).T)
+        return dh_T + matmul(weights_T, G), written
 
-    start = varying_like((jnp.zeros(h.shape[::-1], c.dtype), memory), h, B, c, loss)
+    start = varying_like((jnp.zeros(h.shape[::-1], c.dtype), written), h, B, c, loss)
     dh_T, dB = over_classes(add, start, B.shape[0], tile)
     return dh_T.T, dB
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.edge_contract import test_labels, test_logits, test_network
+from tests.edge_contract import test_labels, test_logits, test_network, test_where
 from tests.formulas import test_inputs
 
 DOCS = Path(__file__).parents[2] / "docs" / "edge-contract.md"
@@ -13,7 +13,7 @@ def test_every_row_has_its_test_and_every_test_its_row():
     rows = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     tests = [
         name.removeprefix("test_")
-        for module in (test_logits, test_labels, test_network, test_inputs)
+        for module in (test_logits, test_labels, test_network, test_where, test_inputs)
         for name, value in vars(module).items()
         if name.startswith("test_") and callable(value)
     ]

@@ -28,6 +28,10 @@ def test_derivatives_keep_their_digits_in_the_tails(x):
     np.testing.assert_allclose(jax.grad(jax.grad(nn.sigmoid))(x), -first * np.tanh(x / 2), rtol=1e-6)
 
 
+def test_the_second_derivative_keeps_its_digits_near_zero():
+    np.testing.assert_allclose(jax.grad(jax.grad(nn.sigmoid))(1e-4), -np.tanh(5e-5) / 4, rtol=1e-6)  # 1 − 2σ cancels
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_dtypes_and_what_is_kept(dtype):
     x = jnp.linspace(-9, 9, 64, dtype=dtype)

@@ -1,5 +1,7 @@
 """`nn.softmax` and `nn.log_softmax` in place of those of `jax.nn`."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ X = np.random.default_rng(0).normal(0, 2, (2, 3, 4))
 
 
 @BOTH
-@pytest.mark.parametrize("axis", [-1, 0, (2, 0), None], ids=str)
+@pytest.mark.parametrize("axis", [1, (2, 0)], ids=str)
 def test_value_and_derivatives_are_those_of_jax(function, axis):
     assert_same(function, X, axis=axis)
 
@@ -25,12 +27,10 @@ def test_where_too():
 
 
 @BOTH
-@pytest.mark.parametrize("axis", [-1, 1, (0, 1)], ids=str)
-@pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
-def test_masks_of_any_shape_that_broadcasts(function, axis, call):
+def test_masks_of_any_shape_that_broadcasts(function):
     x = X[:1].astype(np.float32)
-    for where in (X[0] > 0, X > 0, X[:, :1] > 0, np.array(True)):
-        got, want = (call(lambda x, f=f, where=where: f(x, axis, where))(x) for f in (function, PEERS[function]))
+    for axis, where in ((-1, X[0] > 0), (1, X > 0), ((0, 1), X[:, :1] > 0), (None, np.array(True))):
+        got, want = (jax.jit(partial(f, axis=axis))(x, where=where) for f in (function, PEERS[function]))
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
@@ -44,6 +44,9 @@ def test_masked_classes_cost_nothing_whatever_they_hold(function):
     want = jnp.zeros((2, 4, 2, 4)).at[0, ::2, 0, ::2].set(jax.jacobian(function)(x[0, ::2]))
     for jacobian in (jax.jacrev, jax.jacfwd):
         np.testing.assert_allclose(jacobian(lambda x: function(x, where=where))(x), want, rtol=1e-6)
+    _, pull_back = jax.vjp(lambda x: function(x, where=where), x)
+    for product in (pull_back(x)[0], jax.jvp(lambda x: function(x, where=where), (x,), (x,))[1]):
+        assert jnp.isfinite(product).all()  # directions that hold NaN at masked classes, too
 
 
 @BOTH
@@ -77,20 +80,28 @@ def test_nothing_gives_nothing(function, shape):
 
 
 @BOTH
-@pytest.mark.parametrize("others", [1e-3, 1e-6, 1e-12])
-@pytest.mark.parametrize("direction", ["forward", "reverse"])
-def test_derivatives_keep_their_digits_where_a_class_has_nearly_everything(function, others, direction):
-    """J has 1 − g_i, to within 8 ULP, with some classes between the dominant one and the others."""
-    s = np.full(50, np.log(others / 49))
-    s[7] = 0
-    s = s.astype(np.float32).astype(np.float64)
+@pytest.mark.parametrize("by", [jax.jacfwd, jax.jacrev], ids=["forward", "reverse"])
+def test_derivatives_keep_their_digits_where_a_class_has_nearly_everything(function, by):
+    """J has 1 − g_i, to within 8 ULP."""
+    of = jax.jit(by(function))
+    for others in (1e-3, 1e-6, 1e-12):
+        s = np.full(50, np.log(others / 49))
+        s[7] = 0
+        s = s.astype(np.float32).astype(np.float64)
+        g = np.exp(s) / np.exp(s).sum()
+        jacobian = np.eye(50) - g
+        jacobian[7, 7] = np.exp(np.delete(s, 7)).sum() / np.exp(s).sum()
+        if function is nn.softmax:
+            jacobian *= g[:, None]
+        np.testing.assert_allclose(of(s.astype(np.float32)), jacobian, rtol=1e-6)
+
+
+@BOTH
+def test_two_classes_with_nearly_half_each(function):
+    s = np.array([0.1, 0.0, -2.0])
     g = np.exp(s) / np.exp(s).sum()
-    jacobian = np.eye(50) - g
-    jacobian[7, 7] = np.exp(np.delete(s, 7)).sum() / np.exp(s).sum()
-    if function is nn.softmax:
-        jacobian *= g[:, None]
-    by = jax.jacfwd if direction == "forward" else jax.jacrev
-    np.testing.assert_allclose(jax.jit(by(function))(s.astype(np.float32)), jacobian, rtol=1e-6)
+    jacobian = (np.eye(3) - g) * (g[:, None] if function is nn.softmax else 1)
+    np.testing.assert_allclose(jax.jacobian(function)(jnp.float32(s)), jacobian, rtol=1e-6)
 
 
 @BOTH
