@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
         for workload in workloads:
             progress.update(task, description=workload.name)
             load = machine.load()
-            row = measure(workload, plan) | {"load": load}
+            row: dict[str, Any] = {**measure(workload, plan), "load": load}
             if options.suite == "full" and workload.family == RSS_FAMILY and not huge():
                 for contender in row["contenders"]:
                     if contender["status"] == "timed":
