@@ -12,7 +12,7 @@ MAYBE = (int, float, type(None))
 CONTENDER: dict[str, Any] = {
     "name": str,
     "kind": str,
-    "status": str,  # "timed", "wrong", "missing" or "failed"
+    "status": str,  # "timed", "wrong", "slow", "missing" or "failed"
     "note": str,  # why it wasn't timed
     "error": MAYBE,  # the largest, relative to the largest entry
     "compile_seconds": MAYBE,

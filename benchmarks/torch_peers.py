@@ -142,8 +142,11 @@ def network(each: bool) -> tuple[Contender, ...]:
     return eager_and_compiled(loss_of, per_example if each else partial(backward, count=3), whole=each)
 
 
-def linear_cross_entropy() -> tuple[Contender, ...]:
-    """The mean loss of many classes and both its gradients: dense, and by the libraries' own functions for it."""
+def linear_cross_entropy(with_dense: bool) -> tuple[Contender, ...]:
+    """The mean loss of many classes and both its gradients: dense, and by the libraries' own functions for it.
+
+    PyTorch doesn't tell how much memory a program will need: where that is too much, `with_dense` is to be false.
+    """
 
     def with_gradients(torch: Any, forward: Callable) -> Callable[..., Any]:
         def result(h: Any, B: Any, y: Any) -> Any:
@@ -161,7 +164,7 @@ def linear_cross_entropy() -> tuple[Contender, ...]:
         return with_gradients(torch, partial(torch.nn.functional.linear_cross_entropy, options=options))
 
     return (
-        *eager_and_compiled(dense, with_gradients, whole=False),
+        *(eager_and_compiled(dense, with_gradients, whole=False) if with_dense else ()),
         Contender("torch linear_cross_entropy", "peer", chunked, torch_program),
         by_jax("tokamax", "peer", jax.value_and_grad(tokamax_loss, (0, 1))),
     )

@@ -100,6 +100,13 @@ def test_a_peer_that_fails_is_a_row_that_says_so(error: Exception, status: str, 
     assert row["contenders"][0]["status"] == "timed"
 
 
+def test_what_takes_far_too_long_is_not_timed() -> None:
+    clock = Clock()
+    row = measure(workload(contender(clock, "by hand", 2.0, "hand"), contender(clock, "slow", 9.0)), plan(clock))
+    assert [c["status"] for c in row["contenders"]] == ["timed", "slow"]
+    assert clock.runs.count("slow") == 1
+
+
 def test_fast_runs_are_repeated() -> None:
     """A tenth of a millisecond, where a sample is to take two."""
     clock = Clock()
