@@ -19,7 +19,7 @@ def draw_roofline(figure: Figure, found: dict) -> bool:
     x = np.geomspace(0.1, 1000, 200)
     axes.plot(x, np.minimum(machine["peak"], x * machine["bandwidth"]) / 1e9, color="black", lw=1.5)
     axes.text(1000, machine["peak"] / 1e9 * 1.08, f"products, {machine['peak'] / 1e9:.0f} GFLOP/s", ha="right")
-    axes.text(0.1, machine["bandwidth"] / 1e9 * 0.22, f"memory,\n{machine['bandwidth'] / 1e9:.0f} GB/s", ha="left")
+    axes.text(0.1, machine["bandwidth"] / 1e9 * 0.3, f"memory,\n{machine['bandwidth'] / 1e9:.0f} GB/s", ha="left")
     families = list(dict.fromkeys(row["family"] for row in rows))
     markers = dict(zip(families, "osD^vP*Xhpd<>", strict=False))
     for row in rows:

@@ -95,7 +95,7 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
     With $s - m = n \ln 2 + r$, n an integer and |r| at most ln 2 / 2, the exponential is $2^n e^r$: the power is exact,
     and a short Taylor series does for $e^r$. What the subtraction of the maximum has rounded off is added to r.
     """
-    ln2_high, ln2_low, degree, _, unit = FORMATS[s.dtype]
+    ln2_high, ln2_low, degree, integer, unit = FORMATS[s.dtype]
     d, rounded_off = two_sum(s, -along(m, s))
     relevant = d > -2048  # below, e is 0; and where d is −inf, `rounded_off` is NaN
     d, rounded_off = jnp.maximum(d, -2048), jnp.where(relevant, rounded_off, 0)
@@ -105,38 +105,27 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
     for k in reversed(range(2, degree)):
         series = series * r + 1 / math.factorial(k)
     exp_r = 1 + (r + r * r * series)
-    return once(exp_r * power_of_two(n + math.log2(unit)))
-
-
-def power_of_two(n: Float[Array, "..."]) -> Float[Array, "..."]:
-    """$2^n$ for an integer n, from its bits: `jnp.ldexp` has a derivative rule of its own. 0 where it underflows."""
-    info = jnp.finfo(n.dtype)
-    exponent = jnp.maximum(n + (info.maxexp - 1), 0).astype(FORMATS[n.dtype].integer)
-    return lax.bitcast_convert_type(exponent << info.nmant, n.dtype)
+    info = jnp.finfo(s.dtype)
+    exponent = jnp.maximum(n + (math.log2(unit) + info.maxexp - 1), 0).astype(integer)
+    power_of_two = lax.bitcast_convert_type(exponent << info.nmant, s.dtype)
+    return once(exp_r * power_of_two)
 
 
 def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
-    r"""$e^{s - m}$ times about 2⁴⁰ (in float64, 2⁴²⁰), so that squares and their sums neither overflow nor underflow.
+    r"""$e^{s - m}$ times 2⁴⁰ (in float64, 2⁴²⁰), so that squares and their sums neither overflow nor underflow.
 
-    The factor is the same in all of a row. What is used classes² times is to be computed only `classes` times, and XLA
-    on a CPU sees to that for the result of a conditional, as it does not for a barrier's. Hence this choice at any
-    size: `shifted_exp` where nothing underflows, and `scaled_exp` elsewhere.
+    For what uses each of them many times: a CPU's XLA would compute them anew for every use, which it does not with the
+    result of a conditional. (It heeds no barrier where it fuses.) So this one has a case that hardly ever occurs.
     """
     m = s.max(-1)
-    squarable = 2.0 ** -(jnp.finfo(s.dtype).maxexp * 15 // 32)
 
     def scaled() -> Array:
-        return scaled_exp(s, m) * squarable
-
-    def shifted() -> Array:
-        row = jnp.asarray(normalizer(shifted_exp, m)) * (FORMATS[s.dtype].unit * squarable)
-        return shifted_exp(s, m) * along(row, s)
+        return scaled_exp(s, m) * 2.0 ** -(jnp.finfo(s.dtype).maxexp * 15 // 32)
 
     def on_cpu() -> Array:
-        nothing_underflows = (m < 64) & (s.min(-1) - shift(m) > -80)
-        return lax.cond(nothing_underflows.all(), shifted, scaled)
+        return lax.cond(jnp.isnan(m).all(), lambda: jnp.full_like(s, jnp.nan), scaled)
 
-    return lax.platform_dependent(cpu=on_cpu, default=scaled) if s.dtype == jnp.float32 else scaled()
+    return lax.platform_dependent(cpu=on_cpu, default=scaled)
 
 
 def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"] | float:
@@ -146,7 +135,8 @@ def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*ba
     """
     if exp is exact_exp:
         return 1.0
-    return power_of_two(-jnp.round((m - shift(m)) / math.log(2)))
+    n = jnp.round((m - shift(m)) / math.log(2)).astype(jnp.int32)
+    return jnp.ldexp(jnp.ones_like(m), -n)
 
 
 def small_sum(
