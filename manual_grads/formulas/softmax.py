@@ -12,8 +12,8 @@ from manual_grads.formulas.exponentials import (
     largest_of,
     normalizer,
     once,
-    scaled_exp,
     small_sum,
+    stored_exp,
     with_exponential,
 )
 from manual_grads.formulas.inputs import as_classes, as_shaped, widen, widened
@@ -39,7 +39,7 @@ def weighted_jacobian(
     are summed instead. The products are scaled last, by $w / (\sum_l e_l)^2$: symmetric to the last bit, and not
     underflown where $w g_k g_l$ isn't.
     """
-    e = scaled_exp(s, s.max(-1)) * 2.0 ** -(jnp.finfo(s.dtype).maxexp * 15 // 32)  # of which squares don't overflow
+    e = stored_exp(s)
     total, others = row_sum(e)[..., None], sum_of_others(e)[..., None]
     diagonal = jnp.eye(e.shape[-1], dtype=bool)
     complement = jnp.where(e > total / 2, others, total - e)
