@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ def with_manual_vjp(entry: Entry) -> tuple[Callable[..., Any], list[Any]]:
         Unsuited: if the claim isn't `jax.grad`'s, or the arguments come from a sampler.
     """
     forward, manual, args, by = entry
-    argnums = by.keywords.get("argnums", 0) if hasattr(by, "keywords") else 0
+    argnums: Any = by.keywords.get("argnums", 0) if isinstance(by, partial) else 0
     if getattr(by, "func", by) is not jax.grad or callable(args):
         raise Unsuited
-    places = (argnums,) if isinstance(argnums, int) else argnums
+    places: tuple[int, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def every(moved: Any) -> list[Any]:
         given = dict(zip(places, moved, strict=True))
