@@ -88,9 +88,9 @@ def chex_numerical_grads(entry: Entry) -> None:
 def allclose(entry: Entry) -> None:
     """`allclose` against `by(forward)` at the example: NumPy's default tolerances."""
     forward, manual, args, by = entry
-    args = args(jax.random.key(0)) if callable(args) else args
-    args = jax.tree.map(jnp.asarray, tuple(args))
-    got, want = manual(*args), by(forward)(*args)
+    drawn: Any = args(jax.random.key(0)) if callable(args) else args
+    given = jax.tree.map(jnp.asarray, tuple(drawn))
+    got, want = manual(*given), by(forward)(*given)
     for g, w in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(np.asarray(g, np.float64), np.asarray(w, np.float64), rtol=1e-5, atol=1e-8)
 
