@@ -21,7 +21,8 @@ def draw_growth(figure: Figure, found: dict) -> bool:
         for kind, color in OF_KIND.items():
             timed = [(row["sizes"][letter], c) for row in rows if (c := ratios.fastest(ratios.timed(row), kind))]
             times = [float(np.median(c["seconds"])) * 1e3 for _, c in timed]
-            axes.plot([n for n, _ in timed], times, "o-", color=color, ms=4, label=f"fastest {NAMES[kind]}")
+            if times:
+                axes.plot([n for n, _ in timed], times, "o-", color=color, ms=4, label=f"fastest {NAMES[kind]}")
         fixed = ", ".join(f"{k} = {v}" for k, v in rows[0]["sizes"].items() if k != letter)
         axes.set(xscale="log", yscale="log", xlabel=letter, ylabel="ms", title=f"{family}\n{fixed}")
         axes.grid(alpha=0.3)

@@ -25,7 +25,7 @@ def draw_ratios(figure: Figure, found: dict) -> bool:
     axes.tick_params(axis="y", length=0)
     axes.axvline(1, color="black", lw=1)
     axes.grid(axis="x", alpha=0.3)
-    axes.set_title(f"Time by hand / time of the fastest autodiff, {device(found)}", loc="left")
+    axes.set_title(f"Time by hand / time of the fastest autodiff\n{device(found)}", loc="left")
     axes.set_xlabel(
         "left of 1: by hand is faster. Blue: faster, red: slower, grey: the 95 % interval (black) contains 1"
     )

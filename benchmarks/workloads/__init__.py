@@ -55,7 +55,7 @@ def sweep() -> list[Workload]:
     """N, H and K, grown one at a time."""
     return [
         *(softmax_jacobian(K) for K in (16, 64, 256, 1024, 2048)),
-        *(cross_entropy_grad(1024, K) for K in (16, 128, 1024, 8192)),
+        *(cross_entropy_grad(512, K) for K in (16, 128, 1024, 8192)),
         *(cross_entropy_grad(N, 1000) for N in (16, 128, 1024, 8192)),
         *(whole_batch(N, 256, 256, 100) for N in (16, 128, 1024, 8192)),
         *(whole_batch(512, 256, H, 100) for H in (32, 128, 512, 2048)),
