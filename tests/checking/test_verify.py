@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import manual_grads as mg
+from manual_grads.checking import GradientMismatch, check_gradient
 from manual_grads.checking.verify import BATCH, claims, verify_rule
 from manual_grads.formulas.two_layer import backward_pass, forward_pass
 from manual_grads.rules import RULES, Rule, Sizes
@@ -65,12 +66,27 @@ WRONG = {
 def test_a_planted_error_is_rejected(kind):
     name, manual, shown_by_one = WRONG[kind]
     rule = RULES[name]
-    verdict = verify_rule(rule._replace(manual=wraps(rule.manual)(manual)), thorough=False)
+    manual = wraps(rule.manual)(manual)
+    for what, args, by, _, _ in claims(rule, 0):
+        try:
+            check_gradient(rule.forward, manual, args, by, dtypes=["float32"], thorough=False)
+        except (GradientMismatch, TypeError, ValueError):
+            assert what.startswith("one example") == shown_by_one
+            return
+    raise AssertionError(f"{kind} passed")
+
+
+def test_what_fails_and_what_raises_is_recorded():
+    rule = RULES["sigmoid_grad"]
+    verdict = verify_rule(rule._replace(manual=lambda z: 2 * mg.sigmoid_grad(z)), thorough=False)
     assert not verdict.passed
-    assert all(name in failure for failure in verdict.failures)
-    assert any(f"{name}, one example" in failure for failure in verdict.failures) == shown_by_one
-    if not shown_by_one:
-        assert any(f"{name}, a batch" in failure for failure in verdict.failures)
+    assert [failure.split(":")[0] for failure in verdict.failures] == [
+        "sigmoid_grad, one example",
+        "sigmoid_grad, a batch",
+    ]
+    assert "a constant factor 2" in verdict.failures[0]
+    broken = verify_rule(rule._replace(manual=lambda z: {}["mine"]), thorough=False)
+    assert "KeyError: 'mine'; raised by the manual gradient; check: eager" in broken.failures[0]
 
 
 def test_what_is_claimed_of_a_network():
