@@ -63,8 +63,10 @@ def with_own_rounding(claim: Claim, judges: Oracles, judged: Truth, tried: Trial
         wide = [np.asarray(x[0], np.float64) if is_float(x) else x[0] for x in arrays]
         try:
             # One that computes in float32 whatever it is given is right, where no more is asked of it than bfloat16.
-            u = max(eps, min(narrowest(claim.manual_of, *wide), judges.own)) / 2
-            larger = LARGER if u < 1e-15 else 1.0
+            inside = narrowest(claim.manual_of, *wide)
+            u = max(eps, min(inside, judges.own)) / 2
+            # What is of the size of the computation's own roundings would be rounded off again.
+            larger = LARGER if u <= max(inside, 2.0**-52) / 2 else 1.0
             with quiet():
                 patterns = leaves_of(judges.manual(larger * u, patterns_of_noise(), *arrays))
         except Exception:  # not a formula that can be run with noise

@@ -148,6 +148,8 @@ class _Run:
         apply = partial(eqn.primitive.bind, **eqn.primitive.get_bind_params(eqn.params))
         outs = apply(*values)
         outs = list(outs) if eqn.primitive.multiple_results else [outs]
+        if name == "convert_element_type" and _narrows(eqn):
+            return [self.rounded(out) for out in outs]
         if name in EXACT:
             return outs
         if name in SUMS:
@@ -192,6 +194,14 @@ class _Run:
             lax.convert_element_type(out, aval.dtype) if _is_float(out) else out
             for out, aval in zip(outs, closed.out_avals, strict=True)
         ]
+
+
+def _narrows(eqn: Any) -> bool:
+    """Whether floats are rounded to a narrower format."""
+    given, made = eqn.invars[0].aval.dtype, eqn.params["new_dtype"]
+    if not (jnp.issubdtype(given, jnp.floating) and jnp.issubdtype(made, jnp.floating)):
+        return False
+    return float(jnp.finfo(made).eps) > float(jnp.finfo(given).eps)
 
 
 def _terms(eqn: Any) -> int:
