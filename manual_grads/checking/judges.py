@@ -14,8 +14,8 @@ from manual_grads.checking.oracles import differences, forward, reverse
 from manual_grads.checking.rounding import NOISE, noisy, noisy_inputs
 
 PATTERNS = 5  # of noise, each with its opposite, so that a kink is seen from both sides
-# The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many roundings,
-# 5/6 of its bound for a single one. Eight times that is hardly ever exceeded.
+# The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many
+# roundings, 5/6 of its bound for a single one. Eight times that is hardly ever exceeded.
 SAFETY = 8.0
 DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
 DIRECTIONS = 4  # in which they are differenced instead
