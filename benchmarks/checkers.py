@@ -184,7 +184,7 @@ arguments that are drawn), and at the example only, to `allclose`. An exception 
 TAIL = """
 
 The corpus is this project's own: none of it may pass `check_gradient`, or its tests fail. What the table says of the
-others is what it is for. Seconds are of one run, compilation included.
+others is what it is for. Seconds are of one run, compilation included; only their ratios mean anything.
 
 """
 
