@@ -26,10 +26,6 @@ class Claim(NamedTuple):
         given = iter(leaves)
         return jax.tree.unflatten(self.structure, [next(given) if h is None else h.value for h in self.held])
 
-    def flat(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of the arguments, as one of their arrays."""
-        return lambda *leaves: function(*self.tree(leaves))
-
     def manual_of(self, *leaves: Any) -> Any:
         """The manual derivative."""
         return self.manual(*self.tree(leaves))
@@ -78,7 +74,7 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
     for traced in ((int, float), (float,), ()):
         claim, arrays = holding(*traced)
         if not any(type(x) in (int, float) for x in leaves) or (
-            _traces(claim.claimed, arrays) and _traces(claim.manual_of, arrays)
+            traces(claim.claimed, arrays) and traces(claim.manual_of, arrays)
         ):
             break
     else:
@@ -119,11 +115,12 @@ def _zip_arrays(leaves: list[Any], claim: Claim, moved: tuple[bool, ...]) -> Ite
     return zip((x for x, h in zip(leaves, claim.held, strict=True) if h is None), moved, strict=True)
 
 
-def _traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
+def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
+    """Whether a function can be traced for these arrays."""
     try:
         with quiet():
             jax.eval_shape(f, *arrays)
-    except Exception:  # whatever it is, it isn't there when the number is held, or will be raised again
+    except Exception:  # whatever it is, the caller has another way, or it will be raised again
         return False
     return True
 

@@ -6,7 +6,7 @@ from itertools import permutations
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.evidence import Evidence, rows_of, shortened
+from manual_grads.checking.evidence import Evidence, shortened
 from manual_grads.checking.places import (
     by_label,
     clipped,
@@ -19,6 +19,7 @@ from manual_grads.checking.places import (
     tails,
 )
 from manual_grads.checking.report import Hypothesis
+from manual_grads.checking.slopes import rows_of
 from manual_grads.checking.terms import missing_factor, missing_term, missing_terms, mistaken, shaped
 
 

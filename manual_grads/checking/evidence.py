@@ -29,13 +29,6 @@ class Evidence(NamedTuple):
         """Which entries are."""
         return self.ratio > 1
 
-    def left(self, instead: np.ndarray) -> float:
-        """The worst error, in tolerances, if the result were this."""
-        with np.errstate(all="ignore"):
-            ratio = np.abs(instead - self.want) / self.tolerance
-        ratio = np.where(self.decided & np.isfinite(self.got), np.nan_to_num(ratio, nan=np.inf), 0.0)
-        return float(ratio.max(initial=0.0))
-
     def error(self, instead: np.ndarray) -> float:
         """The worst error, absolute, over the points of ordinary size."""
         with np.errstate(all="ignore"):
@@ -94,11 +87,6 @@ def evidence(
 def _same(x: np.ndarray, want: np.ndarray, decided: np.ndarray) -> bool:
     """Whether it is what the leaf should be, and so no news."""
     return x.shape == want.shape and np.allclose(x[decided], want[decided], rtol=1e-6, atol=1e-300)
-
-
-def rows_of(mask: np.ndarray) -> np.ndarray:
-    """The points at which any entry is."""
-    return np.asarray(mask.reshape(len(mask), -1).any(1))
 
 
 def shortened(x: np.ndarray) -> str:

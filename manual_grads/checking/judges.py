@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arguments import Claim, is_float
+from manual_grads.checking.arguments import Claim, is_float, traces
 from manual_grads.checking.compiling import QUICK
 from manual_grads.checking.oracles import differences, forward, reverse
 from manual_grads.checking.rounding import NOISE, noisy, noisy_inputs
@@ -26,7 +26,7 @@ SLOPES = 2000
 class Oracles(NamedTuple):
     """The compiled functions; each takes stacked arrays."""
 
-    noisy: Callable[..., Any]  # (u, noise, *arrays) -> the claimed derivative for each pattern, and the forward's value
+    noisy: Callable[..., Any]  # (u, noise, *arrays) -> the claimed derivative for each pattern of noise
     manual: Callable[..., Any]  # the same for the manual derivative
     value: Callable[..., Any]  # the forward's
     modes: dict[str, Callable[..., Any]]  # the same derivative by the other mode of autodiff
@@ -88,7 +88,7 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
     del modes[claimed]
     for mode, oracle in modes.items():
         of = claim._replace(forward=jax.tree.map(oracle, claim.forward)).claimed
-        if _traces(of, arrays):
+        if traces(of, arrays):
             found.modes[mode] = compiled(jax.vmap(of))
         else:
             found.notes.append(f"{mode} mode: not to be had (as forward mode of a custom_vjp)")
@@ -98,10 +98,10 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         return claim._replace(forward=of).claimed(*leaves)
 
     entries = sum(np.size(x) for x in arrays)
-    if entries <= DIFFERENCED and _traces(stepped, [np.float64(0.01), *arrays]):
+    if entries <= DIFFERENCED and traces(stepped, [np.float64(0.01), *arrays]):
         return found._replace(stepped=compiled(jax.vmap(stepped, (None, *over))))
     along = directions(claim, arrays)
-    if _traces(along, [np.float64(0.01), *arrays]):
+    if traces(along, [np.float64(0.01), *arrays]):
         found.notes.append(f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each")
         return found._replace(directed=compiled(jax.vmap(along, (None, *over))))
     found.notes.append("differences: not to be had")
@@ -126,14 +126,6 @@ def directions(claim: Claim, arrays: list[Any]) -> Callable[..., Any]:
         return jnp.stack([jax.grad(moved)(zero), jax.grad(differences(moved, step))(zero)])
 
     return along
-
-
-def _traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
-    try:
-        jax.eval_shape(f, *arrays)
-    except Exception:  # an oracle that can't be had is named in the report
-        return False
-    return True
 
 
 def differenced_at_once(points: list[Any]) -> int:

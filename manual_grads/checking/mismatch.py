@@ -43,8 +43,8 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
         point = [x[w.point] for x in chosen.trial.arrays]
         lines += [
             f"worst at {where}, at the point '{chosen.trial.names[w.point]}'",
-            f"  got  {w.got!r}  {_hex(w.got)}",
-            f"  want {w.want!r}  {_hex(w.want)}",
+            f"  got  {w.got!r}  {w.got.hex()}",
+            f"  want {w.want!r}  {w.want.hex()}",
             f"  error {error:.3g}, {ulp:.3g} ULP, {w.ratio:.3g} times the allowed",
         ]
         for name, x, d in zip(claim.names(), point, dtypes, strict=True):
@@ -150,10 +150,6 @@ def _of_behaviour(found: list[Finding], report: Report) -> list[Hypothesis]:
     elif "eager" in failed_checks and "jit" in passed_checks:
         causes.append(Hypothesis("only when eager", "right when compiled, wrong eagerly"))
     return list({h.name: h for h in reversed(causes)}.values())[::-1]
-
-
-def _hex(x: float) -> str:
-    return float(x).hex()
 
 
 def _of_shape(complaint: str) -> list[Hypothesis]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.checking.evidence import Evidence, rows_of
+from manual_grads.checking.evidence import Evidence
 from manual_grads.checking.report import Hypothesis
+from manual_grads.checking.slopes import rows_of
 
 
 def diagonals(e: Evidence) -> Iterator[Hypothesis]:

@@ -26,11 +26,10 @@ class Row(NamedTuple):
 
 
 class Hypothesis(NamedTuple):
-    """An explanation: its name, what it says, and the part of the error that it leaves."""
+    """An explanation: its name, and what it says."""
 
     name: str
     text: str
-    left: float = 0.0
 
 
 class Report(NamedTuple):

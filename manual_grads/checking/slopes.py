@@ -16,8 +16,8 @@ def slopes_at(
     """Slopes by differences and their estimated errors, at some points (NaN elsewhere): the best of several steps.
 
     Those points are some of all, every one at which autodiff fails, and those at which noise undoes it (`unsteady`).
-    Where the forward has rules of its own and they
-    aren't its slope, there is no telling which of them is meant, so that every point is taken.
+    Where the forward has rules of its own and they aren't its slope, there is no telling which of them is meant, so
+    that every point is taken.
     """
     if found.stepped is None:
         return None, None
@@ -107,6 +107,11 @@ def kinked(found: Oracles, points: list[Any], values: list[np.ndarray]) -> np.nd
         return np.zeros(len(points[0]), bool)
     with np.errstate(all="ignore"):
         return ~(bend(1e-4) <= 0.5 * bend(1e-3) + 1e-10)
+
+
+def rows_of(mask: np.ndarray) -> np.ndarray:
+    """The points at which any entry is."""
+    return np.asarray(mask.reshape(len(mask), -1).any(1))
 
 
 def scale_of(leaf: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from manual_grads.checking.agreement import ODD_DIRECTION, Sides, agreed
 from manual_grads.checking.judges import POINTS_DIFFERENCED, Oracles, jumps, leaves_of, patterns_of_noise, scaled_spread
-from manual_grads.checking.slopes import disagreeing_directions, kinked, scale_of, slopes_at, spread_of_slopes
+from manual_grads.checking.slopes import disagreeing_directions, kinked, rows_of, scale_of, slopes_at, spread_of_slopes
 
 LARGER = 64.0  # so much; still far from where the derivative isn't linear in it
 
@@ -47,10 +47,10 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
     failed = [~np.isfinite(leaf) for leaf in claimed]
     undone = [jumps(leaf) for leaf in at_u]
     smooth = inside & ~kinked(found, points, values)
-    unsteady = np.flatnonzero(smooth & _rows(undone, n))[:POINTS_DIFFERENCED]
+    unsteady = np.flatnonzero(smooth & np.any([*map(rows_of, undone)], axis=0))[:POINTS_DIFFERENCED]
     slopes, errors = slopes_at(found, points, claimed, inside, values, unsteady)
     result = Truth([], [], [], [], [], [], by_oracle, inside, values, [])
-    doubtful = np.union1d(np.flatnonzero(inside & _rows(failed, n)), unsteady).astype(int)
+    doubtful = np.union1d(np.flatnonzero(inside & np.any([*map(rows_of, failed)], axis=0)), unsteady).astype(int)
     conditioning = spread_of_slopes(found, points, doubtful, slopes, u) if slopes and len(doubtful) else None
     refuted = disagreeing_directions(found, points) & inside
     names = (found.claimed, next((name for name in by_oracle if name != found.claimed), ""))
@@ -78,7 +78,7 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
         )
         want, trusted, also, doubt, marks = agreed(sides, names, steady, lost & within, found.own_rules)
         for text, where in marks.items():
-            reported[text] = reported.get(text, False) | _rows([where], n)
+            reported[text] = reported.get(text, False) | rows_of(where)
         largest = scale_of(want)
         size = usual_size(want, (ordinary & inside) if (ordinary & inside).any() else inside)
         # The floor: what a sum of a few terms of the gradient's own size may lose, and what underflow may.
@@ -106,11 +106,6 @@ def truth(found: Oracles, points: list[Any], points_names: list[str], ordinary: 
 def usual_size(leaf: np.ndarray, rows: np.ndarray) -> float:
     """The median, over those points, of the largest entry."""
     return float(np.median(scale_of(leaf)[rows])) if rows.any() else 0.0
-
-
-def _rows(of_leaves: list[np.ndarray], n: int) -> np.ndarray:
-    """The points at which any entry of any leaf is."""
-    return np.any([x.reshape(n, -1).any(-1) for x in of_leaves], axis=0)
 
 
 def _notes(reported: dict[str, Any], names: list[str]) -> list[str]:
