@@ -71,7 +71,7 @@ def check_gradient(
             trials.append(trial(claim, points, fmt, thorough and not trials, thorough))
     with jax.enable_x64(True):
         wide = [np.asarray(x, np.float64) if is_float(x) else x for x in example]
-        judges = oracles(claim, wide, thorough)._replace(own=_own_eps(example))
+        judges = oracles(claim, wide, _own_eps(example), thorough)
     with quiet():
         compile_together(_first_jobs(judges, trials))
     judged = [judge(claim, judges, tried) for tried in trials]

@@ -51,7 +51,7 @@ class Oracles(NamedTuple):
         yield self.value, arrays
 
 
-def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
+def oracles(claim: Claim, arrays: list[Any], own: float, thorough: bool) -> Oracles:
     """The oracles of a claim, of which those that can't be had are named; to be called where float64 is enabled."""
     name = getattr(claim.by, "func", claim.by)
     name = getattr(name, "__name__", "")
@@ -66,22 +66,20 @@ def oracles(claim: Claim, arrays: list[Any], thorough: bool) -> Oracles:
         return compiled(jax.vmap(apart, (None, None, *over)))
 
     found = Oracles(
-        patterns((noisy if thorough else noisy_inputs)(claim.claimed, claim.moved)),
-        patterns(noisy(claim.manual_of, None)),  # whose inputs are exact: beside x == 0 it may be another function
-        compiled(jax.vmap(claim.value)),
-        {},
-        None,
-        None,
-        claimed,
-        False,
-        SAFETY if thorough else 8 * SAFETY,
-        0.0 if thorough else 1e-10,
-        0.0,
-        [],
+        noisy=patterns((noisy if thorough else noisy_inputs)(claim.claimed, claim.moved)),
+        manual=patterns(noisy(claim.manual_of, None)),  # at exact inputs: beside x == 0 it may be another function
+        value=compiled(jax.vmap(claim.value)),
+        modes={},
+        stepped=None,
+        directed=None,
+        claimed=claimed,
+        # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
+        own_rules=("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text,
+        safety=SAFETY if thorough else 8 * SAFETY,
+        unmeasured=0.0 if thorough else 1e-10,
+        own=own,
+        notes=[],
     )
-    # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
-    own_rules = ("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text
-    found = found._replace(own_rules=own_rules)
     if not thorough:
         return found
     modes = {"reverse": reverse, "forward": forward}

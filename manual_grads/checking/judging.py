@@ -9,7 +9,7 @@ from manual_grads.checking import transforms
 from manual_grads.checking.arguments import Claim, quiet
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.judges import Oracles
-from manual_grads.checking.limits import depends_on_x64, with_own_rounding, within_format
+from manual_grads.checking.limits import depends_on_x64, values_in_format, with_own_rounding, within_format
 from manual_grads.checking.measure import Worst, worst
 from manual_grads.checking.report import Row
 from manual_grads.checking.slopes import scale_of
@@ -42,21 +42,25 @@ class Judged(NamedTuple):
 def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
     """The trial's calls beside the truth."""
     fmt, arrays, usual, (first, *others) = tried.format, tried.arrays, tried.usual, tried.calls
-    in_format = fmt.name == "float64"
+    in_float64 = fmt.name == "float64"
     with jax.enable_x64(True), quiet():
         judged = truth(judges, arrays, tried.names, usual, fmt.name)
-    if depends_on_x64(judges, judged, tried):
-        narrow = judges._replace(stepped=None, directed=None)
-        with jax.enable_x64(False), quiet():
-            judged = truth(narrow, arrays, tried.names, usual, fmt.name)
-        judged.notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
-    with jax.enable_x64(in_format):
-        judged = within_format(judges, judged, tried)
-        if not judged.inside.any():
-            raise ValueError(
-                "the forward is finite at no point that was tried, the example included: give an example inside its "
-                "domain, or args=key -> args that draws from it"
+    if not in_float64:
+        values = values_in_format(judges, tried)
+        if depends_on_x64(values, judged, tried):
+            narrow = judges._replace(stepped=None, directed=None)
+            with jax.enable_x64(False), quiet():
+                judged = truth(narrow, arrays, tried.names, usual, fmt.name)
+            judged.notes.append(
+                "the forward's value is another one where float64 is enabled: the oracles are in float32"
             )
+        judged = within_format(values, judged, tried)
+    if not judged.inside.any():
+        raise ValueError(
+            "the forward is finite at no point that was tried, the example included: give an example inside its "
+            "domain, or args=key -> args that draws from it"
+        )
+    with jax.enable_x64(in_float64):
         gots = [transforms.run(first, arrays, fmt.cast)]
     judged = with_own_rounding(claim, judges, judged, tried, gots)
     right = bool(gots[0].leaves) and worst(gots[0].leaves, judged, gots[0].points, fmt.name).ratio <= 1
@@ -64,7 +68,7 @@ def judge(claim: Claim, judges: Oracles, tried: Trial) -> Judged:
     others = others if right else others[:3]
     with quiet():
         compile_together(tried.jobs(others))
-    with jax.enable_x64(in_format):
+    with jax.enable_x64(in_float64):
         gots += [transforms.run(call, arrays, fmt.cast) for call in others]
         if others:
             example = [x[others[0].points[0]] for x in arrays]

@@ -16,14 +16,19 @@ from manual_grads.checking.trials import Trial
 from manual_grads.checking.truth import LARGER, Truth
 
 
-def depends_on_x64(judges: Oracles, judged: Truth, tried: Trial) -> bool:
-    """Whether the forward is another function where float64 is enabled, as one that draws random numbers is."""
-    fmt, rows = tried.format, tried.usual & judged.inside
-    if fmt.name == "float64" or not judged.value or not rows.any():
-        return False
-    gross = max(0.05, 30 * float(jnp.finfo(fmt.name).eps))
+def values_in_format(judges: Oracles, tried: Trial) -> list[np.ndarray]:
+    """The forward's values in a format other than float64."""
     with jax.enable_x64(False), quiet():
-        values = leaves_of(judges.value(*fmt.cast(tried.arrays)))
+        return leaves_of(judges.value(*tried.format.cast(tried.arrays)))
+
+
+def depends_on_x64(values: list[np.ndarray], judged: Truth, tried: Trial) -> bool:
+    """Whether the forward is another function where float64 is enabled, as one that draws random numbers is."""
+    rows = tried.usual & judged.inside
+    if not rows.any():
+        return False
+    gross = max(0.05, 30 * float(jnp.finfo(tried.format.name).eps))
+    with quiet():
         apart = [
             np.median(scale_of(mine - exact)[rows]) > gross * np.median(scale_of(exact)[rows])
             for mine, exact in zip(values, judged.value, strict=True)
@@ -31,14 +36,11 @@ def depends_on_x64(judges: Oracles, judged: Truth, tried: Trial) -> bool:
     return any(apart)
 
 
-def within_format(judges: Oracles, judged: Truth, tried: Trial) -> Truth:
+def within_format(values: list[np.ndarray], judged: Truth, tried: Trial) -> Truth:
     """Leaves out points where the forward itself, in this format, keeps less than half its digits: they overflow."""
     fmt, usual = tried.format, tried.usual
-    if fmt.name == "float64" or not judged.value:
-        return judged
+    inside = judged.inside.copy()
     with quiet():
-        values = leaves_of(judges.value(*fmt.cast(tried.arrays)))
-        inside = judged.inside.copy()
         for mine, exact in zip(values, judged.value, strict=True):
             axes = tuple(range(1, exact.ndim))
             size = np.max(np.abs(exact), axes, initial=0)

@@ -12,7 +12,7 @@ from manual_grads.checking.slopes import disagreeing_directions, kinked, slopes_
 
 def found_for(forward, points):
     claim, example = as_claim(forward, jax.grad(forward), (points[0],), jax.grad)
-    return oracles(claim, example, thorough=True)
+    return oracles(claim, example, 2.0**-52, thorough=True)
 
 
 def test_slopes_and_what_they_are_good_to():
