@@ -75,19 +75,16 @@ def as_shaped(name: str, value: Any, shape: tuple[int, ...], expected: str) -> A
     return array
 
 
-def as_labels(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
+def as_labels(labels: Any, scores: Array, scores_name: str = "logits", included: Any = True) -> Array:
     """`labels` as class indices, or as a distribution over the classes of `scores`, in their dtype, widened.
 
-    An index outside [0, classes) is an error where its value is known; where it is traced (under jit or vmap) it
-    becomes the number of classes: an index that no class has.
+    What becomes of an index outside [0, classes), and of those that aren't `included`: see `as_indices`.
 
     Raises:
         TypeError: for what is no array, or of a dtype neither integer nor floating.
         ValueError: for a shape that doesn't fit `scores`, or an index outside [0, classes).
     """
-    # Indices stay in NumPy's 64 bits until they are checked: in JAX's 32, 2³² + 1 would silently become class 1.
-    holds_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
-    labels = as_array("labels", labels, "integers or floats", jnp.asarray if holds_jax else np.asarray)
+    labels = as_known("labels", labels, "integers or floats")
     *batch, classes = scores.shape
     if jnp.issubdtype(labels.dtype, jnp.floating):
         return as_shaped("labels", labels, scores.shape, f"{scores_name}.shape").astype(widened(scores.dtype))
@@ -100,15 +97,41 @@ def as_labels(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
             f"labels has dtype {labels.dtype} and shape {labels.shape}, expected class indices of shape "
             f"{scores_name}.shape[:-1] = {tuple(batch)}, or a floating distribution of shape {scores.shape}"
         )
-    if not isinstance(labels, Tracer):  # by NumPy: under jit, JAX would trace the comparisons of a known label
-        known = np.asarray(labels)
-        outside = known[(known < 0) | (known >= classes)]
-        if outside.size:
-            raise ValueError(f"labels holds {outside[0]}, expected class indices from 0 to {classes - 1}")
+    return as_indices(labels, classes, included)
+
+
+def as_known(name: str, value: Any, expected: str) -> Any:
+    """`value` as an array: NumPy's, if it isn't JAX's already.
+
+    Raises:
+        TypeError: for what is no array.
+    """
+    holds_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
+    return as_array(name, value, expected, jnp.asarray if holds_jax else np.asarray)
+
+
+def as_indices(labels: Any, classes: int, included: Any = True) -> Int[Array, "*batch"]:
+    """Integers as class indices; 0 for an example that isn't included, whatever its label.
+
+    An index outside [0, classes) is an error where it is known that it is and that its example is included; otherwise
+    (under jit or vmap) it becomes `classes`: an index that no class has.
+
+    Raises:
+        ValueError: for an index outside [0, classes).
+    """
+    # NumPy's 64 bits hold any label: in JAX's 32, 2³² + 1 would silently become class 1. And under jit, JAX would trace
+    # the comparisons of a known label.
+    xp = jnp if isinstance(labels, Tracer) else np
+    labels = xp.asarray(labels)
     if labels.dtype.itemsize < 4:
-        labels = labels.astype(jnp.int32)  # an int8 can't be compared with 1000 classes
-    labels = jnp.asarray(labels)
-    return jnp.where((labels >= 0) & (labels < classes), labels, classes)
+        labels = labels.astype(xp.int32)  # an int8 can't be compared with 1000 classes
+    outside = (labels < 0) | (labels >= classes)
+    if xp is np and not isinstance(included, Tracer):
+        wrong = labels[outside & np.asarray(included)]
+        if wrong.size:
+            raise ValueError(f"labels holds {wrong[0]}, expected class indices from 0 to {classes - 1}")
+    valid = jnp.asarray(xp.where(outside, classes, labels), jnp.int32)
+    return valid if included is True else jnp.where(included, valid, 0)
 
 
 def are_indices(labels: Array) -> bool:

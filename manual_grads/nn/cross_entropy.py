@@ -5,11 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.inputs import as_array, as_floats, as_labels
+from manual_grads.formulas.inputs import as_array, as_floats, as_known, as_labels
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast
 from manual_grads.nn.cross_entropy_rows import distribution_loss, index_loss
 
@@ -100,10 +99,7 @@ def softmax_cross_entropy_with_integer_labels(
     if mask is None:
         return index_loss(rows, as_labels(i, rows), None)
     mask = jnp.broadcast_to(as_rows(mask, axes), rows.shape)
-    included = mask.any(-1)
-    known = not isinstance(i, Tracer) and not isinstance(included, Tracer)
-    i = (np if known else jnp).where(included, i, 0)  # where nothing is included, a label may be anything
-    return index_loss(rows, as_labels(i, rows), mask)
+    return index_loss(rows, as_labels(i, rows, included=mask.any(-1)), mask)
 
 
 def _axes_and_mask(s: Array, axis: Any, where: Any) -> tuple[tuple[int, ...], Array | None]:
@@ -123,8 +119,7 @@ def _class_rows(s: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _as_indices(labels: Any) -> Any:
-    is_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
-    indices = as_array("labels", labels, "integers", jnp.asarray if is_jax else np.asarray)
+    indices = as_known("labels", labels, "integers")
     if not jnp.issubdtype(indices.dtype, jnp.integer):
         raise TypeError(
             f"labels has dtype {indices.dtype}, expected integers (for distributions: softmax_cross_entropy)"

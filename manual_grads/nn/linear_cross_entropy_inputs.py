@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Int
 
-from manual_grads.formulas.inputs import as_array
+from manual_grads.formulas.inputs import as_indices, as_known
 
 
 def as_mask(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
@@ -31,10 +30,7 @@ def as_mask(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
 
 
 def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: int) -> Int[Array, "*batch"]:
-    """`labels` as class indices: 0 for an example that `where` leaves out, whatever its label.
-
-    An index outside [0, classes) is an error where it is known that it is and that its example takes part; otherwise it
-    becomes `classes`: an index that no class has.
+    """`labels` as class indices, by `as_indices`: 0 for an example that `where` leaves out, whatever its label.
 
     Raises:
         TypeError: for any dtype but an integer one.
@@ -48,23 +44,7 @@ def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: i
         )
     if labels.shape != batch:
         raise ValueError(f"labels has shape {labels.shape}, expected hidden.shape[:-1] = {batch}")
-    xp = jnp if isinstance(labels, Tracer) else np  # NumPy's 64 bits hold any label; JAX's 32 would make 1 of 2³² + 1
-    labels = xp.asarray(labels)
-    if labels.dtype.itemsize < 4:
-        labels = labels.astype(xp.int32)  # an int8 can't be compared with 1000 classes
-    outside = (labels < 0) | (labels >= classes)
-    if xp is np and not isinstance(where, Tracer):
-        wrong = labels[outside & np.asarray(where)]
-        if wrong.size:
-            raise ValueError(f"labels holds {wrong[0]}, expected class indices from 0 to {classes - 1}")
-    valid = jnp.asarray(xp.where(outside, classes, labels), jnp.int32)
-    return jnp.where(where, valid, 0)
-
-
-def as_known(name: str, value: Any, expected: str) -> Any:
-    """`value` as an array: NumPy's, if it isn't JAX's already."""
-    holds_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
-    return as_array(name, value, expected, jnp.asarray if holds_jax else np.asarray)
+    return as_indices(labels, classes, where)
 
 
 def check_axis(class_axis: Any) -> None:

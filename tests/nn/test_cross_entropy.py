@@ -154,3 +154,14 @@ def of_logits_alone(function, labels):
 
     PEERS[of_logits] = lambda s, **options: PEERS[function](s, jnp.asarray(labels), **options)
     return of_logits
+
+
+def test_a_label_that_32_bits_would_make_another_is_none_under_a_traced_mask_either():
+    def loss(s, where):
+        return nn.softmax_cross_entropy_with_integer_labels(s, np.array([2**32 + 1]), where=where)
+
+    s = jnp.array([[1.0, 2.0, 3.0]])
+    assert jnp.isnan(jax.jit(loss)(s, jnp.array([True]))).all()
+    assert jax.jit(loss)(s, jnp.array([False])) == 0
+    with pytest.raises(ValueError, match="labels holds 4294967297"):
+        loss(s, jnp.array([True]))
