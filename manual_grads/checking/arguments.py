@@ -65,20 +65,26 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
     args = as_arguments(args)
     leaves, structure = jax.tree.flatten(args)
 
-    def holding(*traced: type) -> tuple[Claim, list[Any]]:
-        held = tuple(None if _is_array(x) or type(x) in traced else Held(x) for x in leaves)
-        arrays = [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
-        return Claim(forward, manual, by, structure, held, len(args), ()), arrays
+    def holding(numbers: set[int]) -> tuple[Claim, list[Any], list[int]]:
+        """The claim with these leaves held, and all that are neither arrays nor numbers; its arrays, their places."""
+        held = tuple(
+            Held(x) if i in numbers or not (_is_array(x) or type(x) in (int, float)) else None
+            for i, x in enumerate(leaves)
+        )
+        places = [i for i, h in enumerate(held) if h is None]
+        arrays = [np.asarray(leaves[i]) for i in places]
+        return Claim(forward, manual, by, structure, held, len(args), ()), arrays, places
 
     # A Python number may be a label or an argument, which can be traced, or a size, an axis or a name, which can't.
-    for traced in ((int, float), (float,), ()):
-        claim, arrays = holding(*traced)
-        if not any(type(x) in (int, float) for x in leaves) or (
-            traces(claim.claimed, arrays) and traces(claim.manual_of, arrays)
-        ):
+    integers = {i for i, x in enumerate(leaves) if type(x) is int}
+    numbers = integers | {i for i, x in enumerate(leaves) if type(x) is float}
+    for still in (set(), integers, numbers) if numbers else (set(),):
+        claim, arrays, places = holding(still)
+        if not numbers or (traces(claim.claimed, arrays) and traces(claim.manual_of, arrays)):
             break
     else:
-        claim, arrays = holding(int, float)  # something else is wrong, and will be raised again
+        still = set()  # something else is wrong, and will be raised again
+        claim, arrays, places = holding(still)
     described = ", ".join(
         f"args{name}: {x.dtype}{list(x.shape)}" for name, x in zip(claim.names(), arrays, strict=True)
     )
@@ -93,26 +99,16 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
         if x.size == 0:
             raise ValueError(f"args{name} is empty, of shape {x.shape}: give an example with at least one entry")
     arity, moved = _watched(claim, arrays)
-    claim = claim._replace(arity=arity, moved=moved)
     # A Python number that isn't differentiated is a parameter, such as a width or a rate: it stays what it is.
-    still = [type(x) is float and not m for x, m in _zip_arrays(leaves, claim, moved)]
-    if any(still):
-        places = [i for i, h in enumerate(claim.held) if h is None]
-        held = list(claim.held)
-        for place, stays in zip(places, still, strict=True):
-            held[place] = Held(leaves[place]) if stays else None
-        claim = claim._replace(held=tuple(held), moved=tuple(m for m, s in zip(moved, still, strict=True) if not s))
-        arrays = [x for x, s in zip(arrays, still, strict=True) if not s]
-    return claim, arrays
+    parameters = {i for i, m in zip(places, moved, strict=True) if type(leaves[i]) is float and not m}
+    moved = tuple(m for i, m in zip(places, moved, strict=True) if i not in parameters)
+    claim, arrays, _ = holding(still | parameters)
+    return claim._replace(arity=arity, moved=moved), arrays
 
 
 def as_arguments(args: Any) -> tuple[Any, ...]:
     """The arguments as a tuple; anything but a plain tuple or list is a single one."""
     return tuple(args) if type(args) in (tuple, list) else (args,)
-
-
-def _zip_arrays(leaves: list[Any], claim: Claim, moved: tuple[bool, ...]) -> Iterator[tuple[Any, bool]]:
-    return zip((x for x, h in zip(leaves, claim.held, strict=True) if h is None), moved, strict=True)
 
 
 def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:

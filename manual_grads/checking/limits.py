@@ -13,7 +13,7 @@ from manual_grads.checking.measure import worst
 from manual_grads.checking.slopes import scale_of
 from manual_grads.checking.transforms import Got
 from manual_grads.checking.trials import Trial
-from manual_grads.checking.truth import LARGER, Truth
+from manual_grads.checking.truth import LARGER, Truth, usual_size
 
 
 def values_in_format(judges: Oracles, tried: Trial) -> list[np.ndarray]:
@@ -30,7 +30,7 @@ def depends_on_x64(values: list[np.ndarray], judged: Truth, tried: Trial) -> boo
     gross = max(0.05, 30 * float(jnp.finfo(tried.format.name).eps))
     with quiet():
         apart = [
-            np.median(scale_of(mine - exact)[rows]) > gross * np.median(scale_of(exact)[rows])
+            usual_size(mine - exact, rows) > gross * usual_size(exact, rows)
             for mine, exact in zip(values, judged.value, strict=True)
         ]
     return any(apart)
@@ -38,15 +38,12 @@ def depends_on_x64(values: list[np.ndarray], judged: Truth, tried: Trial) -> boo
 
 def within_format(values: list[np.ndarray], judged: Truth, tried: Trial) -> Truth:
     """Leaves out points where the forward itself, in this format, keeps less than half its digits: they overflow."""
-    fmt, usual = tried.format, tried.usual
-    inside = judged.inside.copy()
+    info, rows, inside = jnp.finfo(tried.format.name), tried.usual & judged.inside, judged.inside.copy()
     with quiet():
         for mine, exact in zip(values, judged.value, strict=True):
-            axes = tuple(range(1, exact.ndim))
-            size = np.max(np.abs(exact), axes, initial=0)
-            size = np.maximum(size, np.median(size[usual & judged.inside]) if (usual & judged.inside).any() else 0)
-            error = np.max(np.nan_to_num(np.abs(mine - exact), nan=np.inf), axes, initial=0)
-            inside &= error <= float(jnp.finfo(fmt.name).eps) ** 0.5 * size + float(jnp.finfo(fmt.name).smallest_normal)
+            size = np.maximum(scale_of(exact).ravel(), usual_size(exact, rows))
+            error = np.max(np.nan_to_num(np.abs(mine - exact), nan=np.inf), tuple(range(1, exact.ndim)), initial=0)
+            inside &= error <= float(info.eps) ** 0.5 * size + float(info.smallest_normal)
     decided = [d & inside.reshape(-1, *[1] * (d.ndim - 1)) for d in judged.decided]
     return judged._replace(inside=inside, decided=decided)
 

@@ -93,14 +93,9 @@ def _rules_table(verdicts: list[Verdict]) -> Table:
 
 def _worst_parts(verdict: Verdict) -> dict[str, float]:
     """For each format, the worst error as a part of what is allowed."""
-    return {
-        dtype: max((row.part for row in verdict.rows if row.dtype == dtype and _counts(row.check)), default=np.inf)
-        for dtype in FLOATS
-    }
-
-
-def _counts(check: str) -> bool:
-    return not check.startswith("against ")  # an oracle alone may be the one that is wrong
+    # An oracle alone may be the one that is wrong.
+    counted = [row for row in verdict.rows if not row.check.startswith("against ")]
+    return {dtype: max((row.part for row in counted if row.dtype == dtype), default=np.inf) for dtype in FLOATS}
 
 
 def _digits_text(digits: DigitsReport) -> Iterable[Text]:
@@ -114,13 +109,13 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "name": verdict.rule.name,
         "equation": verdict.rule.equation,
         "claim": verdict.rule.claim,
-        "worst": {dtype: worst if np.isfinite(worst) else None for dtype, worst in _worst_parts(verdict).items()},
-        "checks": [{**row._asdict(), "ulp": finite(row.ulp), "part": finite(row.part)} for row in verdict.rows],
+        "worst": {dtype: _finite(worst) for dtype, worst in _worst_parts(verdict).items()},
+        "checks": [{**row._asdict(), "ulp": _finite(row.ulp), "part": _finite(row.part)} for row in verdict.rows],
         "failures": verdict.failures,
         "passed": verdict.passed,
     }
 
 
-def finite(x: float) -> float | None:
+def _finite(x: float) -> float | None:
     """A number that JSON has, or none."""
     return x if np.isfinite(x) else None
