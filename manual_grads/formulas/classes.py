@@ -1,4 +1,4 @@
-"""One class of each row: its entry, replaced or found. Gathers and scatters, since XLA fuses no masks into its sums."""
+"""One class of each row: its entry, replaced or found."""
 
 import jax.numpy as jnp
 from jax.lax import Precision
@@ -14,8 +14,8 @@ def with_entry(
     x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
 ) -> Float[Array, "*batch classes"]:
     """`x` with $x_i$ replaced, and as it is for an index that no class has."""
-    values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
-    return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
+    classes = jnp.arange(x.shape[-1], dtype=i.dtype)
+    return jnp.where(classes == i[..., None], jnp.asarray(value, x.dtype)[..., None], x)
 
 
 def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*batch"]) -> Int[Array, "*batch"]:

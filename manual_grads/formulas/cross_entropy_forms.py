@@ -76,7 +76,7 @@ def without(
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"]]:
     """The exponentials with a 0 for class i, and their sum, normalized."""
     e = exp(s, m)
-    return with_entry(e, i, 0), small_sum(lambda e: row_sum(with_entry(e, i, 0)), e, exp, s, m)
+    return with_entry(e, i, 0), small_sum(lambda e, i: row_sum(with_entry(e, i, 0)), e, exp, s, m, i)
 
 
 @with_exponential

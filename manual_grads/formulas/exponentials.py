@@ -3,9 +3,9 @@ r"""$e^{s_k - \max s}$ to one ULP, whatever the logits: what a softmax is made o
 `jnp.exp(s - s.max())` isn't that. The subtraction rounds, and exp makes the absolute error a relative one: 64 ULP where
 the difference is 80. And the smallest terms underflow, although the sum of many might not.
 
-Two functions are. Both take logits s and the maximum m of their row. `exact_exp` gives $e^{s - m}$ whatever they are;
-`shifted_exp` for m below 64 only, and times a factor of the row that cancels in every quotient, `exp(m, m)`, but as
-fast as XLA's fused kernels are. `with_exponential` chooses.
+Two functions are. Both take logits s and the maximum m of their row, and give $e^{s - m}$ times a factor of the row,
+`exp(m, m)`, which cancels in every quotient: `scaled_exp` whatever the logits are; `shifted_exp` for m below 64 only,
+but as fast as XLA's fused kernels are. `with_exponential` chooses.
 """
 
 import math
@@ -19,6 +19,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from manual_grads.formulas.sums import MANY, two_sum
+
+BLOCK = 2**14  # numbers at a time, for what isn't to take memory
 
 Exponential = Callable[[Float[Array, "..."], Float[Array, "*batch"]], Float[Array, "..."]]
 
@@ -51,7 +53,7 @@ def with_exponential(formula: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def exact(s: Array, m: Array, *rest: Array) -> Any:
-        return formula(exact_exp, s, m, *rest)
+        return formula(scaled_exp, s, m, *rest)
 
     def shifted(s: Array, m: Array, *rest: Array) -> Any:
         return formula(shifted_exp, s, m, *rest)
@@ -84,18 +86,13 @@ def shift(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return jnp.where(m < 64, jnp.floor(jnp.minimum(m, 0)), m - 64)
 
 
-def exact_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
-    r"""$e^{s - m}$; s may also be a number a row, as m is."""
-    return once(scaled_exp(s, m) / FORMATS[s.dtype].unit)  # XLA would make of (a/u)(b/u), (ab)/u², which overflows
-
-
 def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
     r"""$\mathrm{unit} \cdot e^{s - m}$, the unit a power of two; s may also be a number a row, as m is.
 
     With $s - m = n \ln 2 + r$, n an integer and |r| at most ln 2 / 2, the exponential is $2^n e^r$: the power is exact,
     and a short Taylor series does for $e^r$. What the subtraction of the maximum has rounded off is added to r.
     """
-    ln2_high, ln2_low, degree, integer, unit = FORMATS[s.dtype]
+    ln2_high, ln2_low, degree, _, unit = FORMATS[s.dtype]
     d, rounded_off = two_sum(s, -along(m, s))
     relevant = d > -2048  # below, e is 0; and where d is −inf, `rounded_off` is NaN
     d, rounded_off = jnp.maximum(d, -2048), jnp.where(relevant, rounded_off, 0)
@@ -105,10 +102,14 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
     for k in reversed(range(2, degree)):
         series = series * r + 1 / math.factorial(k)
     exp_r = 1 + (r + r * r * series)
-    info = jnp.finfo(s.dtype)
-    exponent = jnp.maximum(n + (math.log2(unit) + info.maxexp - 1), 0).astype(integer)
-    power_of_two = lax.bitcast_convert_type(exponent << info.nmant, s.dtype)
-    return once(exp_r * power_of_two)
+    return once(exp_r * power_of_two(n + math.log2(unit)))
+
+
+def power_of_two(n: Float[Array, "..."]) -> Float[Array, "..."]:
+    """$2^n$ for integers n, and 0 where that would be subnormal."""
+    info = jnp.finfo(n.dtype)
+    exponent = jnp.maximum(n + (info.maxexp - 1), 0).astype(FORMATS[n.dtype].integer)
+    return lax.bitcast_convert_type(exponent << info.nmant, n.dtype)
 
 
 def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
@@ -128,38 +129,56 @@ def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classe
     return lax.platform_dependent(cpu=on_cpu, default=scaled)
 
 
-def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"] | float:
+def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """A power of two for each row by which its largest exponential is about 1.
 
     A sum of the row is to be multiplied by it before anything is divided by that: differentiated, it is squared.
     """
-    if exp is exact_exp:
-        return 1.0
-    n = jnp.round((m - shift(m)) / math.log(2)).astype(jnp.int32)
-    return jnp.ldexp(jnp.ones_like(m), -n)
+    if exp is scaled_exp:
+        return jnp.full_like(m, 1 / FORMATS[m.dtype].unit)
+    return power_of_two(-jnp.round((m - shift(m)) / math.log(2)))
+
+
+def largest_of(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """The largest exponential of each row, normalized: about 1."""
+    return exp(m, m) * normalizer(exp, m)
 
 
 def small_sum(
-    sum_of: Callable[[Array], Array],
+    sum_of: Callable[..., Array],
     e: Float[Array, "*batch classes"],
     exp: Exponential,
     s: Float[Array, "*batch classes"],
     m: Float[Array, "*batch"],
+    *rest: Array,
 ) -> Float[Array, "*batch"]:
-    """A sum of some of e = exp(s, m), normalized, or of scaled exponentials where terms may have underflown."""
+    """A sum of some of e = exp(s, m), normalized, or of scaled exponentials where terms may have underflown.
+
+    It is `sum_of(e, *rest)`; `rest` has something for each row.
+    """
+    total = sum_of(e, *rest)
+    if exp is scaled_exp:
+        return total * normalizer(exp, m)
 
     def rescaled() -> Array:
-        return sum_of(scaled_exp(s, m)) / FORMATS[s.dtype].unit * largest_of(exp, m)
+        again = in_blocks(lambda s, m, *rest: sum_of(scaled_exp(s, m), *rest), s, m, *rest, batch=m.ndim)
+        return again * normalizer(scaled_exp, m) * largest_of(exp, m)
 
-    if exp is exact_exp:
-        return rescaled()  # for nothing: XLA computes scaled_exp(s, m) once
-    total = sum_of(e)
     return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total * normalizer(exp, m))
 
 
-def largest_of(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"] | float:
-    """The largest exponential of each row, normalized: 1, or about 1."""
-    return 1.0 if exp is exact_exp else exp(m, m) * normalizer(exp, m)
+def in_blocks(function: Callable[..., Array], *rows: Array, batch: int) -> Float[Array, "*batch"]:
+    """A function of rows, of some at a time: what hardly ever occurs isn't to take memory that is always set aside."""
+    flat = [x.reshape(-1, *x.shape[batch:]) for x in rows]
+    count, classes = flat[0].shape
+    block = min(count, max(1, BLOCK // classes))
+
+    def step(j: Array, results: Array) -> Array:
+        some = (lax.dynamic_slice_in_dim(x, j * block, block) for x in flat)  # clamped: the last block may overlap
+        return lax.dynamic_update_slice_in_dim(results, function(*some), j * block, 0)
+
+    results = lax.fori_loop(0, -(-count // block), step, jnp.zeros_like(flat[1]))
+    return results.reshape(rows[0].shape[:batch])
 
 
 def once(x: Any) -> Any:

@@ -2,6 +2,7 @@ r"""Task 19: softmax, $g_k(s) = e^{s_k} / \sum_l e^{s_l}$, and its Jacobian (19.
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -11,7 +12,6 @@ from manual_grads.formulas.exponentials import (
     Exponential,
     largest_of,
     normalizer,
-    once,
     small_sum,
     stored_exp,
     with_exponential,
@@ -56,14 +56,30 @@ def jacobian_product(
     J annihilates constants, so t may be shifted: where one class has nearly everything, by its own $t_i$, so that its
     entry becomes a sum over the others instead of the difference of two nearly equal numbers.
     """
-    e, p = once(exp(s, m)), normalizer(exp, m)
+    e, p = exp(s, m), normalizer(exp, m)
     total = row_sum(e)
+    scale = 1 / (total * p)
+    t_i, minus_t_i = dominant_entry(e, total, t)
+    mean = row_sum(e * p[..., None] * (t - t_i[..., None])) * scale
+    return e * (p * scale)[..., None] * ((t + minus_t_i[..., None]) - mean[..., None])
+
+
+def dominant_entry(
+    e: Float[Array, "*batch classes"], total: Float[Array, "*batch"], t: Float[Array, "*batch classes"]
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """The entry of t for the class that has nearly all of the row's total, or 0 if none has; and minus that.
+
+    Both, as XLA would write down, class by class, what is used twice; and as results of a conditional, so that they are
+    computed once a row.
+    """
     i = mean_class(e, total)
-    t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
-    scale = p / (total * p)
-    mean = row_sum(e * scale[..., None] * (t - t_i[..., None]))
-    scale, t_i, mean = once((scale, t_i, mean))  # or XLA would store g and t - t_i for their second use
-    return e * scale[..., None] * ((t - t_i[..., None]) - mean[..., None])
+    dominant, candidate = entry(e, i) > total / 2, entry(t, i)
+
+    def chosen() -> tuple[Array, Array]:
+        t_i = jnp.where(dominant, candidate, 0)
+        return t_i, -t_i
+
+    return lax.cond(dominant.any(), chosen, lambda: (jnp.zeros_like(total), jnp.zeros_like(total)))
 
 
 @with_exponential
