@@ -30,8 +30,11 @@ class Plan(NamedTuple):
     clock: Callable[[], float] = time.perf_counter
 
 
-def measure(workload: Workload, plan: Plan) -> dict:
-    """A row of the results: what became of each contender, and its time in each round."""
+def measure(workload: Workload, plan: Plan, slow: dict[str, str] | None = None) -> dict:
+    """A row of the results: what became of each contender, and its time in each round.
+
+    Those named in `slow` aren't run: they took too long for the size that it gives, an earlier one.
+    """
     pool = inputs(workload, plan.seed)
     want = None if workload.reference is None else reference(workload.reference, pool[0])
     programs: list[Program] = []
@@ -39,6 +42,11 @@ def measure(workload: Workload, plan: Plan) -> dict:
     firsts: list[float] = []  # what the first run of each took
     outputs = 0
     for contender in workload.contenders:
+        if slow and contender.name in slow:
+            contenders.append(
+                nothing_of(contender) | {"status": "slow", "note": f"too slow for {slow[contender.name]}"}
+            )
+            continue
         found, program, results, first_run = checked(contender, pool[0], want, workload.tolerance, plan.clock)
         if firsts and first_run > PATIENCE * max(1.0, firsts[0]):
             found |= {"status": "slow", "note": f"a single run took {first_run:.1f} s"}
@@ -78,13 +86,18 @@ def inputs(workload: Workload, seed: int) -> list[Inputs]:
     return [first, *(workload.draw(np.random.default_rng([seed, i])) for i in range(1, count))]
 
 
+def nothing_of(contender: Contender) -> dict[str, Any]:
+    """What there is to be known of a contender."""
+    found: dict[str, Any] = {"name": contender.name, "kind": contender.kind, "status": "failed", "note": ""}
+    found |= {"error": None, "compile_seconds": None, "temporaries": None, "outputs": None}
+    return found | {"faults": None, "peak_rss": None, "seconds": []}
+
+
 def checked(
     contender: Contender, args: Inputs, want: list[np.ndarray] | None, tolerance: float, clock: Callable[[], float]
 ) -> tuple[dict, Program | None, list[np.ndarray] | None, float]:
     """What is known of a contender before it is timed; its program, if it is to be; its results and its time."""
-    found: dict[str, Any] = {"name": contender.name, "kind": contender.kind, "status": "failed", "note": ""}
-    found |= {"error": None, "compile_seconds": None, "temporaries": None, "outputs": None}
-    found |= {"faults": None, "peak_rss": None, "seconds": []}
+    found = nothing_of(contender)
     try:
         program = contender.build(contender.function, args)
         found |= {"compile_seconds": program.compile_seconds, "temporaries": program.temporaries}

@@ -36,13 +36,17 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     for line in report.machine_lines(found["machine"]):
         out.print(line)
     plan = Plan(BUDGETS[options.suite], options.seed, options.cold)
+    slow: dict[str, dict[str, str]] = {}  # by family and contender, the size
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
         task = progress.add_task("", total=len(workloads))
         for workload in workloads:
             progress.update(task, description=workload.name)
             load = machine.load()
-            row: dict[str, Any] = {**measure(workload, plan), "load": load}
+            row: dict[str, Any] = {**measure(workload, plan, slow.get(workload.family)), "load": load}
+            for found_of in row["contenders"]:
+                if found_of["status"] == "slow":
+                    slow.setdefault(workload.family, {}).setdefault(found_of["name"], workload.size)
             if options.suite == "full" and workload.family == RSS_FAMILY and not huge():
                 for found_of in ratios.timed(row):
                     if min(found_of["seconds"]) < RSS_SECONDS:

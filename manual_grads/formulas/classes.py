@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
+from manual_grads.formulas.sums import MANY
+
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
     """$x_i$, or NaN for an index that no class has."""
@@ -13,9 +15,14 @@ def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[A
 def with_entry(
     x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
 ) -> Float[Array, "*batch classes"]:
-    """`x` with $x_i$ replaced, and as it is for an index that no class has."""
-    classes = jnp.arange(x.shape[-1], dtype=i.dtype)
-    return jnp.where(classes == i[..., None], jnp.asarray(value, x.dtype)[..., None], x)
+    """`x` with $x_i$ replaced, and as it is for an index that no class has.
+
+    Few numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of their uses.
+    """
+    values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
+    if x.size < MANY:
+        return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
+    return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], values, x)
 
 
 def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*batch"]) -> Int[Array, "*batch"]:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import as_floats, as_vectors
 from manual_grads.nn.linear_cross_entropy_blocks import Blocks, gradients, losses, losses_and_gradients
-from manual_grads.nn.linear_cross_entropy_inputs import as_class_indices, as_count, as_mask, check_axis
+from manual_grads.nn.linear_cross_entropy_inputs import as_class_indices, as_count, as_included, check_axis
 from manual_grads.nn.linear_cross_entropy_mesh import all_classes, summed_like, total, varying
 from manual_grads.nn.linear_cross_entropy_tiles import computed
 
@@ -85,7 +85,7 @@ def linear_softmax_cross_entropy(
     if class_axis is not None:
         check_axis(class_axis)
     batch = hidden.shape[:-1]
-    keep = as_mask(True if where is None else where, batch)
+    keep = as_included(True if where is None else where, batch)
     y = as_class_indices(labels, keep, batch, all_classes(weights.shape[0], class_axis)).reshape(-1)
     h, keep = hidden.reshape(math.prod(batch), hidden.shape[-1]), keep.reshape(-1)
     if where is not None:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int
 from manual_grads.formulas.inputs import as_indices, as_known
 
 
-def as_mask(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
+def as_included(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
     """`where` as one bool for each example.
 
     Raises:

@@ -107,6 +107,15 @@ def test_what_takes_far_too_long_is_not_timed() -> None:
     assert clock.runs.count("slow") == 1
 
 
+def test_what_took_too_long_before_is_not_even_compiled() -> None:
+    clock = Clock()
+    both = workload(contender(clock, "by hand", 2.0, "hand"), contender(clock, "peer", 1.0, "peer"))
+    row = measure(both, plan(clock), {"peer": "8×8"})
+    assert "peer" not in clock.runs
+    assert [(c["status"], c["note"]) for c in row["contenders"]] == [("timed", ""), ("slow", "too slow for 8×8")]
+    assert row["contenders"][0].keys() == row["contenders"][1].keys()
+
+
 def test_fast_runs_are_repeated() -> None:
     """A tenth of a millisecond, where a sample is to take two."""
     clock = Clock()

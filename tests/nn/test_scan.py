@@ -1,0 +1,45 @@
+"""Second derivatives of a scan: where JAX linearizes its body, a rule's own derivative must be found again."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads import nn
+from manual_grads.formulas import plain
+
+LABELS, Y = jnp.array([1, 2]), jnp.array([[0.2, 0.3, 0.5], [0.6, 0.0, 0.4]])
+PAIRS = {
+    "sigmoid": (nn.sigmoid, plain.sigmoid),
+    "softmax": (nn.softmax, plain.softmax),
+    "log_softmax": (nn.log_softmax, plain.log_softmax),
+    "indices": (
+        lambda s: nn.softmax_cross_entropy_with_integer_labels(s, LABELS)[:, None],
+        lambda s: plain.softmax_cross_entropy(s, LABELS)[:, None],
+    ),
+    "distributions": (
+        lambda s: nn.softmax_cross_entropy(s, Y)[:, None],
+        lambda s: plain.softmax_cross_entropy(s, Y)[:, None],
+    ),
+}
+X = jnp.array([[0.3, -1.0, 0.5], [2.0, 0.1, -0.4]])
+WAYS = {
+    "forward over reverse": lambda f: jax.jvp(jax.grad(f), (X,), (jnp.cos(X),))[1],
+    "reverse over reverse": lambda f: jax.grad(lambda x: (jax.grad(f)(x) * jnp.cos(X)).sum())(X),
+    "reverse over forward": lambda f: jax.grad(lambda x: jax.jvp(f, (x,), (jnp.cos(X),))[1])(X),
+}
+
+
+@pytest.mark.parametrize("checkpoint", [False, True], ids=["", "checkpointed"])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_second_derivatives_of_a_scan(pair, way, checkpoint):
+    def scanned(f):
+        def step(x, _):
+            return x + jnp.sin(f(x)), None
+
+        step = jax.checkpoint(step) if checkpoint else step
+        return lambda x: (jax.lax.scan(step, x, None, length=3)[0] ** 2).sum()
+
+    got, want = (np.asarray(jax.jit(way, static_argnums=0)(scanned(f))) for f in pair)
+    np.testing.assert_allclose(got, want, atol=1e-5 * abs(want).max())  # some hundred roundings
