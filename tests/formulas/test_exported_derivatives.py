@@ -10,7 +10,6 @@ import manual_grads as mg
 LABEL = jnp.zeros(410, jnp.int32)
 
 
-@pytest.mark.parametrize("largest", [63.9, 64.1, 0.0, -1000.0])
 @pytest.mark.parametrize(
     "loss",
     [
@@ -21,12 +20,14 @@ LABEL = jnp.zeros(410, jnp.int32)
     ],
     ids=["index", "distribution", "log_softmax", "softmax"],
 )
-def test_once_and_twice(loss, largest):
+def test_once_and_twice(loss):
     random = np.random.default_rng(0)
-    s = jnp.asarray(largest - random.uniform(0, 5, (410, 10)), jnp.float32).at[:, 3].set(largest)
-    t = jnp.asarray(random.normal(0, 1, s.shape), jnp.float32)
     derivative = jax.grad(lambda s: loss(s).sum())
-    # Autodiff's own cancellations, g − 1 among them, are absolute errors of some u.
-    np.testing.assert_allclose(jax.jit(derivative)(s), mg.softmax_cross_entropy_grad(s, LABEL), atol=2e-6)
-    product = jax.jit(lambda s, t: jax.jvp(derivative, (s,), (t,))[1])(s, t)
-    np.testing.assert_allclose(product, mg.softmax_cross_entropy_hvp(s, LABEL, t), atol=2e-5)
+    product = jax.jit(lambda s, t: jax.jvp(derivative, (s,), (t,)))
+    for largest in (63.9, 64.1, 0.0, -1000.0):
+        s = jnp.asarray(largest - random.uniform(0, 5, (410, 10)), jnp.float32).at[:, 3].set(largest)
+        t = jnp.asarray(random.normal(0, 1, s.shape), jnp.float32)
+        once, twice = product(s, t)
+        # Autodiff's own cancellations, g − 1 among them, are absolute errors of some u.
+        np.testing.assert_allclose(once, mg.softmax_cross_entropy_grad(s, LABEL), atol=2e-6)
+        np.testing.assert_allclose(twice, mg.softmax_cross_entropy_hvp(s, LABEL, t), atol=2e-5)

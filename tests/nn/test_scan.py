@@ -30,7 +30,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("checkpoint", [False, True], ids=["", "checkpointed"])
+@pytest.mark.parametrize("checkpoint", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_second_derivatives_of_a_scan(pair, way, checkpoint):
