@@ -1,4 +1,4 @@
-"""What the large-class loss and its gradients take beside their arguments and results."""
+"""What the large-class loss and its gradients take beside their arguments and results, and of what products."""
 
 from functools import partial
 
@@ -50,3 +50,11 @@ def test_an_undifferentiated_call_computes_the_loss_alone():
     text = str(jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text())
     assert "f32[1000,16]" in text  # the weights
     assert "f32[16,64]" not in text  # dhᵀ
+
+
+def test_every_product_is_of_full_precision():
+    """A GPU's or TPU's default isn't; on a CPU it makes no difference that a value could show."""
+    h, B, y = problem(13, 3, 29)
+    f = jax.value_and_grad(partial(linear_softmax_cross_entropy, block_classes=7), (0, 1))
+    text = jax.jit(f).lower(h, B, y).as_text()
+    assert text.count("dot_general") == text.count("precision = [HIGHEST, HIGHEST]") > 3
