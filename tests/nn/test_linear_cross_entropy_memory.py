@@ -58,3 +58,11 @@ def test_every_product_is_of_full_precision():
     f = jax.value_and_grad(partial(linear_softmax_cross_entropy, block_classes=7), (0, 1))
     text = jax.jit(f).lower(h, B, y).as_text()
     assert text.count("dot_general") == text.count("precision = [HIGHEST, HIGHEST]") > 3
+
+
+@pytest.mark.parametrize(("hidden", "products"), [(13, 6), (7, 6), (3, 8)])
+def test_logits_are_computed_again_only_where_they_would_take_more_memory_than_dB(hidden, products):
+    """Of 13 examples. Three products for the scanned tiles and three for the rest: logits, dB, dh; or four."""
+    h, B, y = problem(13, hidden, 29)
+    f = jax.value_and_grad(partial(linear_softmax_cross_entropy, block_classes=10), (0, 1))
+    assert jax.jit(f).lower(h, B, y).as_text().count("dot_general") == products
