@@ -40,11 +40,11 @@ def finished(process):
 def results():
     """(loss, dh and dB off by, in units of their bounds; collectives) for each mesh, reduction and check_vma.
 
-    And under "drop-ins", what these are off by.
+    And under "drop-ins" and "blocks of examples", what these are off by.
     """
-    drop_ins, *lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
+    drop_ins, in_blocks, *lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
     of_meshes = {(tuple(mesh), reduction, checked): (off, used) for mesh, reduction, checked, off, used in lines}
-    return {**of_meshes, "drop-ins": drop_ins}
+    return {**of_meshes, "drop-ins": drop_ins, "blocks of examples": in_blocks}
 
 
 def test_drop_ins_give_the_same_on_8_devices(results):
@@ -59,6 +59,10 @@ def test_drop_ins_give_the_same_on_8_devices(results):
 def test_the_sharded_result_is_the_unsharded_one(results, mesh, reduction, checked):
     off, _ = results[mesh, reduction, checked]
     assert max(off) <= 2.0**-24
+
+
+def test_in_blocks_of_examples_too(results):
+    assert max(map(max, results["blocks of examples"])) <= 2.0**-24
 
 
 def test_the_example_of_the_docs_runs():
