@@ -5,22 +5,22 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking import transforms
-from manual_grads.checking.arguments import Claim, as_arguments, as_claim, is_float, quiet
-from manual_grads.checking.compiling import compile_together
-from manual_grads.checking.judges import Oracles, oracles
-from manual_grads.checking.judging import Finding, Judged, judge
+from manual_grads.checking.arrays import computing_in, quiet, widened
+from manual_grads.checking.claim import Claim, as_arguments, as_claim
+from manual_grads.checking.compiling import Job, compile_together
+from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
-from manual_grads.checking.probes import probes
-from manual_grads.checking.report import Report, Row, name_of
-from manual_grads.checking.transforms import Got
-from manual_grads.checking.trials import Format, Trial, trial
-from manual_grads.rules import FLOATS, batched
+from manual_grads.checking.report import Report, Row
+from manual_grads.checking.reproduction import title
+from manual_grads.checking.trials.behaviour import structure
+from manual_grads.checking.trials.formats import formats_of, own_eps
+from manual_grads.checking.trials.points import points_of
+from manual_grads.checking.trials.trial import Trial, trial
+from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
 
-LEAST = 0.02  # of the entries have to be judged, or a check has shown nothing
+MIN_JUDGED_SHARE = 0.02  # of the entries have to be judged, or a check has shown nothing
 
 
 def check_gradient(
@@ -55,58 +55,34 @@ def check_gradient(
         ValueError: if an array is empty, the forward is finite at no point, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
+    # What is claimed, and what is to be tried.
     sampler = args if callable(args) else None
     claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
-    found: list[Finding] = []
-    rows: list[Row] = []
+    draw = sampler and partial(_arrays_drawn, claim, sampler)
     trials: list[Trial] = []
-    for fmt in _formats(example, dtypes):
-        with jax.enable_x64(fmt.name == "float64"):
-            points = probes(claim, example, fmt.dtypes, seed, thorough, sampler and partial(_arrays_of, claim, sampler))
-            complaint = _structure(claim, fmt.cast(example), fmt)
-        if complaint:
-            found.append(Finding(f"structure, {fmt.name}", fmt, Got("structure", np.arange(0), [], None, complaint)))
-            rows.append(Row(fmt.name, "structure", 0, np.inf, np.inf, False))
+    found: list[Finding] = []
+    for fmt in formats_of(example, dtypes):
+        with computing_in(fmt.name):
+            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw)
+            misshapen = structure(claim, fmt.cast(example), fmt.name)
+        if misshapen.complaint:
+            found.append(Finding(f"{misshapen.check}, {fmt.name}", fmt, misshapen))
         else:
-            trials.append(trial(claim, points, fmt, thorough and not trials, thorough))
-    with jax.enable_x64(True):
-        wide = [np.asarray(x, np.float64) if is_float(x) else x for x in example]
-        judges = oracles(claim, wide, _own_eps(example), thorough)
+            trials.append(trial(claim, points, fmt, every_call=thorough and not trials, thorough=thorough))
+    # What is true, compiled together with the first call of each trial.
+    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough)
     with quiet():
-        compile_together(_first_jobs(judges, trials))
-    judged = [judge(claim, judges, tried) for tried in trials]
-    found += [f for each in judged for f in each.found]
-    rows += [row for each in judged for row in each.rows]
-    inside = np.concatenate([each.inside for each in judged] or [np.ones(0, bool)])
-    notes = judges.notes + _notes(trials, judged)
-    share = np.array([each.share for each in judged] or [1.0])
-    report = Report(_title(claim), rows, len(inside), int((~inside).sum()), float(share.mean()), notes, seed)
-    if not found and share.min() < LEAST:
-        raise ValueError(
-            f"only {share.min():.1%} of the entries can be judged in {trials[int(share.argmin())].format.name}: "
-            f"{'; '.join(notes)}"
-        )
+        compile_together(_first_jobs(oracles, trials))
+    # Whether it is right; if not, why not.
+    rows = [row_of(finding.outcome, finding.format) for finding in found]
+    judgements = [judge(claim, oracles, tried) for tried in trials]
+    found += [finding for judgement in judgements for finding in judgement.found]
+    report = _report(claim, rows, oracles, trials, judgements, seed)
     if found:
-        raise mismatch(claim, found, report, example) from found[0].got.error
+        complaint = found[0].outcome.complaint
+        raise mismatch(claim, found, report, example) from (complaint and complaint.error)
+    _refuse_if_unjudged(trials, judgements, report)
     return report
-
-
-def _first_jobs(judges: Oracles, trials: list[Trial]) -> Iterator[tuple[Callable[..., Any], list[Any]]]:
-    """What is to be compiled whatever comes of it."""
-    if trials:
-        with jax.enable_x64(True):
-            yield from judges.jobs(trials[0].arrays)
-    for tried in trials:
-        yield from tried.jobs(tried.calls[:1])
-
-
-def _notes(trials: list[Trial], judged: list[Judged]) -> list[str]:
-    """Each note once, after the formats that it is about."""
-    about: dict[str, list[str]] = {}
-    for tried, each in zip(trials, judged, strict=True):
-        for note in each.notes:
-            about.setdefault(note, []).append(tried.format.name)
-    return [f"{', '.join(dict.fromkeys(formats))}: {note}" for note, formats in about.items()]
 
 
 def _drawn(sampler: Callable[..., Any], key: Any) -> Any:
@@ -118,57 +94,54 @@ def _drawn(sampler: Callable[..., Any], key: Any) -> Any:
         raise
 
 
-def _arrays_of(claim: Claim, sampler: Callable[..., Any], key: Any) -> list[Any]:
+def _arrays_drawn(claim: Claim, sampler: Callable[..., Any], key: Any) -> list[Any]:
     """The arrays among the arguments that a sampler draws."""
     leaves = jax.tree.leaves(as_arguments(_drawn(sampler, key)))
     return [np.asarray(x) for x, h in zip(leaves, claim.held, strict=True) if h is None]
 
 
-def _formats(example: list[Any], dtypes: Sequence[Any] | None) -> list[Format]:
-    """The example's own dtypes and float64, or those asked for."""
-    own = [jax.dtypes.canonicalize_dtype(x.dtype) for x in example]
-    if dtypes is None:
-        name = str(jnp.result_type(*(d for d in own if jnp.issubdtype(d, jnp.floating))))
-        formats = [Format(name, own)]
-        dtypes = [] if name == "float64" else ["float64"]
-    else:
-        formats, dtypes = [], [dtypes] if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) else dtypes
-        if not dtypes:
-            raise ValueError(f"dtypes is empty, expected some of {', '.join(FLOATS)}, or None for the example's own")
-    for dtype in dtypes:
-        try:
-            name = jnp.dtype(dtype).name
-        except TypeError:
-            name = ""
-        if name not in FLOATS:
-            raise TypeError(f"dtypes holds {dtype!r}, expected some of {', '.join(FLOATS)}")
-        formats.append(Format(name, [jnp.dtype(name) if is_float(x) else d for x, d in zip(example, own, strict=True)]))
-    return formats
+def _first_jobs(oracles: CompiledOracles, trials: list[Trial]) -> Iterator[Job]:
+    """What is to be compiled whatever comes of it."""
+    if trials:
+        yield from oracles.jobs(trials[0].arrays)
+    for tried in trials:
+        yield from tried.jobs(tried.calls[:1])
 
 
-def _own_eps(example: list[Any]) -> float:
-    """Of the widest of the example's own formats: what a result must at least be good to, in any."""
-    own = [jax.dtypes.canonicalize_dtype(x.dtype) for x in example if is_float(x)]
-    return min(float(jnp.finfo(d).eps) for d in own)
+def _report(
+    claim: Claim,
+    rows: list[Row],
+    oracles: CompiledOracles,
+    trials: list[Trial],
+    judgements: list[Judgement],
+    seed: int,
+) -> Report:
+    """What was tried, of all formats."""
+    inside = np.concatenate([judgement.inside for judgement in judgements] or [np.ones(0, bool)])
+    return Report(
+        claim=title(claim),
+        rows=rows + [row for judgement in judgements for row in judgement.rows],
+        points=len(inside),
+        skipped=int((~inside).sum()),
+        judged=float(np.mean([judgement.share for judgement in judgements] or [1.0])),
+        notes=oracles.notes + _notes(trials, judgements),
+        seed=seed,
+    )
 
 
-def _structure(claim: Claim, example: list[Any], fmt: Format) -> str:
-    """What is wrong with the shapes; what the manual gradient raises eagerly too is its own error."""
-    try:
-        return transforms.structure(claim, example)
-    except Exception as traced:
-        try:
-            with quiet():
-                claim.manual_of(*example)
-        except Exception as error:
-            error.add_note(f"raised by the manual gradient; check: eager, {fmt.name}, at the example")
-            raise error from None
-        return (
-            f"works eagerly but raises when traced (under jit): {type(traced).__name__}: {str(traced).splitlines()[0]}"
-        )
+def _notes(trials: list[Trial], judgements: list[Judgement]) -> list[str]:
+    """Each note once, after the formats that it is about."""
+    about: dict[str, list[str]] = {}
+    for tried, judgement in zip(trials, judgements, strict=True):
+        for note in judgement.notes:
+            about.setdefault(note, []).append(tried.format.name)
+    return [f"{', '.join(dict.fromkeys(formats))}: {note}" for note, formats in about.items()]
 
 
-def _title(claim: Claim) -> str:
-    forward = name_of(claim.forward) if callable(claim.forward) else "LINKS"
-    by = claim.by.keywords["by"] if isinstance(claim.by, partial) and claim.by.func is batched else claim.by
-    return f"{name_of(claim.manual)} == {name_of(by)}({forward}){'' if by is claim.by else ' of a batch'}"
+def _refuse_if_unjudged(trials: list[Trial], judgements: list[Judgement], report: Report) -> None:
+    """A check that could judge next to nothing has shown nothing."""
+    shares = [judgement.share for judgement in judgements]
+    worst = shares.index(min(shares))
+    if shares[worst] < MIN_JUDGED_SHARE:
+        name = trials[worst].format.name
+        raise ValueError(f"only {shares[worst]:.1%} of the entries can be judged in {name}: {'; '.join(report.notes)}")

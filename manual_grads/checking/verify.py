@@ -14,7 +14,7 @@ from manual_grads.rules import FLOATS, Rule, Sizes, batched
 BATCH = (2, 3)  # unequal to each other; an example has other sizes
 
 
-class Verdict(NamedTuple):
+class RuleVerdict(NamedTuple):
     """What was found for a rule."""
 
     rule: Rule
@@ -32,9 +32,9 @@ class Verdict(NamedTuple):
         return not self.failures
 
 
-def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> Verdict:
+def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> RuleVerdict:
     """Checks a rule's claim; whatever fails or raises is recorded, not raised."""
-    verdict = Verdict(rule, [], [])
+    verdict = RuleVerdict(rule, [], [])
     for what, args, by, dtypes, whole in claims(rule, seed):
         try:
             report = check_gradient(

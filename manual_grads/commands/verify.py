@@ -11,7 +11,7 @@ from rich.text import Text
 
 import manual_grads  # noqa: F401 - registers the rules
 from manual_grads.checking.digits import DigitsReport, verify_on_digits
-from manual_grads.checking.verify import Verdict, verify_rule
+from manual_grads.checking.verify import RuleVerdict, verify_rule
 from manual_grads.commands.lines import judged, misprints_table, summary, verdict_json
 from manual_grads.commands.loading import rules_of
 from manual_grads.derivations import CHAINS
@@ -69,7 +69,7 @@ def _verify(command: str, rules: list[Rule], document: bool, seed: int, as_json:
     return 0 if passed else 1
 
 
-def _rules_table(verdicts: list[Verdict]) -> Table:
+def _rules_table(verdicts: list[RuleVerdict]) -> Table:
     table = Table(
         title="Hand-written derivatives against JAX's: the worst error of all checks, as a part of what is allowed",
         caption="checks: one example and a batch; eager, jit, vmap, scan, checkpoint, donated; at ordinary and extreme "
@@ -91,7 +91,7 @@ def _rules_table(verdicts: list[Verdict]) -> Table:
     return table
 
 
-def _worst_parts(verdict: Verdict) -> dict[str, float]:
+def _worst_parts(verdict: RuleVerdict) -> dict[str, float]:
     """For each format, the worst error as a part of what is allowed."""
     # An oracle alone may be the one that is wrong.
     counted = [row for row in verdict.rows if not row.check.startswith("against ")]
@@ -104,7 +104,7 @@ def _digits_text(digits: DigitsReport) -> Iterable[Text]:
         yield Text(f"  {dtype}: largest deviation {deviation:.1e}, bound {digits.bounds[dtype]:.1e}")
 
 
-def _as_json(verdict: Verdict) -> dict[str, Any]:
+def _as_json(verdict: RuleVerdict) -> dict[str, Any]:
     return {
         "name": verdict.rule.name,
         "equation": verdict.rule.equation,

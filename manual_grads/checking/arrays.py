@@ -1,0 +1,74 @@
+"""Arrays as the parts of a check see them: stacked over the points, float64 on the outside, one setting inside."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+Leaf = Float[np.ndarray, "points *leaf"]  # a leaf of the results, or of the arguments
+Entries = Bool[np.ndarray, "points *leaf"]  # some of its entries
+Rows = Bool[np.ndarray, " points"]  # some of the points
+
+
+@contextmanager
+def computing_in(format_name: str) -> Iterator[None]:
+    """The setting under which a format is computed with: 64 bits for float64 alone; warnings are off.
+
+    The one place in which a check changes `jax.enable_x64`, so that what runs under which setting can be looked up.
+    """
+    with jax.enable_x64(format_name == "float64"), quiet():
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: those of donation, of NumPy on purpose-made extremes."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def is_float(x: Any) -> bool:
+    """Whether an array is of a floating-point format."""
+    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
+def eps_of(dtype: Any) -> float:
+    """ε, the distance from 1 to the next number of a floating-point format."""
+    return float(jnp.finfo(dtype).eps)
+
+
+def widened(arrays: list[Any]) -> list[np.ndarray]:
+    """The arrays, floats in float64, which holds every format's numbers exactly."""
+    return [np.asarray(x, np.float64) if is_float(x) else np.asarray(x) for x in arrays]
+
+
+def leaves_of(results: Any) -> list[np.ndarray]:
+    """A tree of results as a list, in float64."""
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(results)]
+
+
+def along_leaf(rows: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+    """A number for each point, shaped so that it broadcasts along the leaf's other axes."""
+    return rows.reshape(-1, *[1] * (leaf.ndim - 1))
+
+
+def rows_of(entries: Entries) -> Rows:
+    """The points at which any entry is."""
+    return np.asarray(entries.reshape(len(entries), -1).any(1))
+
+
+def scale_of(leaf: Leaf) -> Float[np.ndarray, "points *ones"]:
+    """The largest finite entry at each point, in absolute value; its other axes have length one."""
+    finite = np.where(np.isfinite(leaf), np.abs(leaf), 0)
+    return np.max(finite, tuple(range(1, leaf.ndim)), keepdims=True, initial=0)
+
+
+def usual_size(leaf: Leaf, rows: Rows) -> float:
+    """The median, over those points, of the largest entry."""
+    return float(np.median(scale_of(leaf)[rows])) if rows.any() else 0.0

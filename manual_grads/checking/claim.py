@@ -1,0 +1,173 @@
+"""What is said to equal what, as functions of a flat list of arrays; and which of these are differentiated."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads.checking.arrays import is_float, quiet
+
+
+class Claim(NamedTuple):
+    """`manual == by(forward)`, and the example's arguments with those leaves that are no arrays held as they are."""
+
+    forward: Any  # a function, or a tuple of several
+    manual: Callable[..., Any]
+    by: Callable[..., Any]
+    structure: Any  # of the tree of arguments
+    held: tuple[Any, ...]  # the leaves that are no arrays; None where an array goes
+    arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
+    differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
+
+    def tree(self, leaves: Any) -> tuple[Any, ...]:
+        """The arguments, with these arrays as their leaves."""
+        given = iter(leaves)
+        return jax.tree.unflatten(self.structure, [next(given) if h is None else h.value for h in self.held])
+
+    def manual_of(self, *leaves: Any) -> Any:
+        """The manual derivative."""
+        return self.manual(*self.tree(leaves))
+
+    def claimed(self, *leaves: Any) -> Any:
+        """What it is said to equal."""
+        return self.by(self.forward)(*self.tree(leaves))
+
+    def value(self, *leaves: Any) -> Any:
+        """The forward's own value; nothing, where the claim is about several functions."""
+        return self.forward(*self.tree(leaves)[: self.arity]) if callable(self.forward) else ()
+
+    def names(self) -> list[str]:
+        """Each array's place in the arguments, such as "[0]" or "[1]['bias']"."""
+        every = jax.tree.unflatten(self.structure, range(len(self.held)))
+        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(every)]
+        return [path for path, h in zip(paths, self.held, strict=True) if h is None]
+
+    def owners(self) -> list[int]:
+        """The argument that each array belongs to."""
+        return [int(name[1:].split("]")[0]) for name in self.names()]
+
+
+class Held(NamedTuple):
+    """A leaf that is no array: a static number, a name, a key."""
+
+    value: Any
+
+
+def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[..., Any]) -> tuple[Claim, list[Any]]:
+    """The claim and the example's arrays.
+
+    Raises:
+        TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
+        ValueError: if an array is empty.
+    """
+    args = as_arguments(args)
+    leaves, structure = jax.tree.flatten(args)
+    bare = Claim(forward, manual, by, structure, (), len(args), ())
+    still = _static_numbers(bare, leaves)
+    claim, arrays = _holding(bare, leaves, still)
+    _refuse(claim, arrays)
+    arity, differentiated = _watched(claim, arrays)
+    # A Python number that isn't differentiated is a parameter, such as a width or a rate: it stays what it is.
+    places = [i for i, h in enumerate(claim.held) if h is None]
+    parameters = {i for i, d in zip(places, differentiated, strict=True) if type(leaves[i]) is float and not d}
+    claim, arrays = _holding(bare, leaves, still | parameters)
+    kept = tuple(d for i, d in zip(places, differentiated, strict=True) if i not in parameters)
+    return claim._replace(arity=arity, differentiated=kept), arrays
+
+
+def _holding(claim: Claim, leaves: list[Any], numbers: set[int]) -> tuple[Claim, list[Any]]:
+    """The claim with these leaves held, and all that are neither arrays nor numbers; and its arrays."""
+    held = tuple(
+        Held(x) if i in numbers or not (_is_array(x) or type(x) in (int, float)) else None for i, x in enumerate(leaves)
+    )
+    return claim._replace(held=held), [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
+
+
+def _static_numbers(claim: Claim, leaves: list[Any]) -> set[int]:
+    """Which Python numbers have to be held: a label or an argument can be traced; a size, an axis or a name can't."""
+    integers = {i for i, x in enumerate(leaves) if type(x) is int}
+    numbers = integers | {i for i, x in enumerate(leaves) if type(x) is float}
+    for still in (set(), integers, numbers) if numbers else ():
+        holding, arrays = _holding(claim, leaves, still)
+        if traces(holding.claimed, arrays) and traces(holding.manual_of, arrays):
+            return still
+    return set()  # if something else is wrong, it will be raised again
+
+
+def _refuse(claim: Claim, arrays: list[Any]) -> None:
+    """Raises what is wrong with an example whatever its function is."""
+    named = list(zip(claim.names(), arrays, strict=True))
+    described = ", ".join(f"args{name}: {x.dtype}{list(x.shape)}" for name, x in named)
+    if any(np.issubdtype(x.dtype, np.complexfloating) for x in arrays):
+        raise TypeError(f"complex arguments are not supported ({described}): give their real and imaginary parts")
+    if not any(is_float(x) for x in arrays):
+        raise TypeError(
+            f"nothing to differentiate: no argument is floating-point ({described or 'no arrays'}); "
+            "make one so, as by jnp.asarray(x, jnp.float32)"
+        )
+    for name, x in named:
+        if x.size == 0:
+            raise ValueError(f"args{name} is empty, of shape {x.shape}: give an example with at least one entry")
+
+
+def as_arguments(args: Any) -> tuple[Any, ...]:
+    """The arguments as a tuple; anything but a plain tuple or list is a single one."""
+    return tuple(args) if type(args) in (tuple, list) else (args,)
+
+
+def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
+    """Whether a function can be traced for these arrays."""
+    try:
+        with quiet():
+            jax.eval_shape(f, *arrays)
+    except Exception:  # whatever it is, the caller has another way, or it will be raised again
+        return False
+    return True
+
+
+def _watched(claim: Claim, arrays: list[Any]) -> tuple[int, tuple[bool, ...]]:
+    """How many positional arguments `by(forward)` hands to the forward, and which arrays it differentiates.
+
+    Tracing it is what finds a bad claim.
+    """
+    seen: list[tuple[Any, ...]] = []
+    shapes: list[Any] = []
+
+    def watched(f: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*args: Any, **kwargs: Any) -> Any:
+            differentiated = [type(x).__name__ in ("JVPTracer", "LinearizeTracer") for x in jax.tree.leaves(args)]
+            result = f(*args, **kwargs)
+            seen.append((len(args), differentiated))
+            shapes.append([jnp.shape(leaf) for leaf in jax.tree.leaves(result)])
+            return result
+
+        return watching
+
+    forward = jax.tree.map(watched, claim.forward)
+    try:
+        with quiet():
+            jax.eval_shape(claim._replace(forward=forward).claimed, *arrays)
+    except TypeError as error:
+        if "scalar-output" not in str(error):
+            error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
+            raise
+        found = shapes[-1][0] if shapes and shapes[-1] else "no shape"
+        raise TypeError(
+            f"by=jax.grad needs a forward with a scalar result, and this one's has shape {found}: "
+            "give by=jax.jacobian, or sum the result to the scalar that the gradient is of"
+        ) from error
+    except Exception as error:
+        error.add_note("raised by by(forward)(*args), before any check of the manual gradient")
+        raise
+    arity = seen[-1][0] if seen else len(claim.tree(arrays))
+    mine = [i for i, h in enumerate(claim.held) if h is None]
+    calls = [d for n, d in seen if n == arity and len(d) <= len(claim.held)]
+    moved = tuple(any(d[i] for d in calls if i < len(d)) for i in mine)
+    known = any(moved) and callable(claim.forward)
+    return arity, moved if known else tuple(is_float(x) for x in arrays)
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic | jax.Array) and not jnp.issubdtype(x.dtype, jax.dtypes.extended)

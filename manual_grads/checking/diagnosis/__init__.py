@@ -1,0 +1,1 @@
+"""Why not: hypotheses about a wrong gradient, each tried on the evidence."""

@@ -1,0 +1,1 @@
+"""Is it right: how wrong a result is, beside how wrong a right one may be."""

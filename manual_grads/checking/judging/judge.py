@@ -1,0 +1,159 @@
+"""The judge of a trial: what its calls return, beside what is expected."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from manual_grads.checking.arrays import Rows, computing_in, quiet, scale_of
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import compile_together
+from manual_grads.checking.judging.allowances import (
+    depends_on_x64,
+    values_in_format,
+    with_formula_allowance,
+    within_format,
+)
+from manual_grads.checking.judging.measure import WorstEntry, worst_entry
+from manual_grads.checking.report import Row
+from manual_grads.checking.trials.behaviour import behaviour
+from manual_grads.checking.trials.calls import Outcome
+from manual_grads.checking.trials.formats import TrialFormat
+from manual_grads.checking.trials.trial import Trial
+from manual_grads.checking.truth.compiled import CompiledOracles
+from manual_grads.checking.truth.expected import Expected, expected
+
+# Of a gradient that is wrong at once it only has to be known whether it is so when it isn't batched, too.
+CALLS_IF_WRONG = 3
+# Relative to a leaf's largest entry: the errors of differences are estimates, and no bounds.
+SLOPE_ROUGHNESS = 30e-9
+
+
+class Finding(NamedTuple):
+    """A check that failed."""
+
+    check: str  # and the format
+    format: TrialFormat
+    outcome: Outcome
+    worst: WorstEntry | None = None  # where it is the values that are wrong
+    expected: Expected | None = None
+    trial: Trial | None = None
+
+
+class Judgement(NamedTuple):
+    """What came of a trial."""
+
+    rows: list[Row]
+    found: list[Finding]
+    notes: list[str]
+    inside: Rows  # the points where the forward is finite
+    share: float  # of the entries there that could be judged
+
+
+def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
+    """The trial's calls beside the truth.
+
+    Raises:
+        ValueError: if the forward is finite at none of the points.
+    """
+    with quiet():
+        right = _expected_in_format(oracles, trial)
+    if not right.inside.any():
+        raise ValueError(
+            "the forward is finite at no point that was tried, the example included: give an example inside its "
+            "domain, or args=key -> args that draws from it"
+        )
+    # All points by one call; then the others, if there is anything to learn from them.
+    first, *others = trial.calls
+    outcomes = [trial.outcome(first)]
+    right = with_formula_allowance(claim, oracles, right, trial, outcomes)
+    holds = bool(outcomes[0].leaves) and _worst(outcomes[0], right, trial).ratio <= 1
+    others = others if holds else others[:CALLS_IF_WRONG]
+    with quiet():
+        compile_together(trial.jobs(others))
+    outcomes += [trial.outcome(call) for call in others]
+    if others:
+        point = others[0].points[:1]
+        with computing_in(trial.format.name):
+            example = trial.format.cast([x[point[0]] for x in trial.arrays])
+            outcomes += behaviour(claim, example, point, holds)
+    if holds:
+        right = with_formula_allowance(claim, oracles, right, trial, outcomes)
+    # Each outcome is a row, and a finding if it is wrong.
+    rows, found = [], []
+    for outcome in outcomes:
+        worst = _worst(outcome, right, trial) if outcome.leaves else None
+        rows.append(row_of(outcome, trial.format, worst))
+        if not rows[-1].passed:
+            found.append(Finding(f"{outcome.check}, {trial.format.name}", trial.format, outcome, worst, right, trial))
+    share, undecided = _decided(right)
+    rows += _oracle_rows(right, outcomes[0], trial.format)
+    return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
+
+
+def _expected_in_format(oracles: CompiledOracles, trial: Trial) -> Expected:
+    """What is expected of the trial's format: the truth of float64, where the forward is itself in the format."""
+    name = trial.format.name
+    right = expected(oracles, trial.arrays, trial.names, trial.usual, name)
+    if name == "float64":
+        return right
+    values = values_in_format(oracles, trial)
+    if depends_on_x64(values, right, trial):
+        right = expected(oracles.in_float32(), trial.arrays, trial.names, trial.usual, name)
+        right.notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
+    return within_format(values, right, trial)
+
+
+def _worst(outcome: Outcome, right: Expected, trial: Trial) -> WorstEntry:
+    return worst_entry(outcome.leaves, right, outcome.points, trial.format.name)
+
+
+def row_of(outcome: Outcome, fmt: TrialFormat, worst: WorstEntry | None = None) -> Row:
+    """The line of the table that an outcome is, given the worst of its values if it has any."""
+    wrong = outcome.complaint is not None or (worst is not None and worst.ratio > 1)
+    unmeasured = np.inf if wrong else 0.0
+    return Row(
+        dtype=fmt.name,
+        check=outcome.check,
+        kind=outcome.kind,
+        points=len(outcome.points),
+        ulp=worst.ulp if worst else unmeasured,
+        part=worst.ratio if worst else unmeasured,
+        passed=not wrong,
+    )
+
+
+def _decided(right: Expected) -> tuple[float, list[str]]:
+    """Which share of the entries can be judged, and what is to be said of the others."""
+    entries = sum(leaf.decided[right.inside].size for leaf in right.leaves)
+    decided = sum(int(leaf.decided[right.inside].sum()) for leaf in right.leaves)
+    if decided == entries:
+        return 1.0, []
+    return decided / entries, [
+        f"{entries - decided} of {entries} entries not judged: ill-conditioned, a kink, or out of range"
+    ]
+
+
+def _oracle_rows(right: Expected, everything: Outcome, fmt: TrialFormat) -> list[Row]:
+    """The distance from each oracle, at the points where it is to be had."""
+    rows = []
+    for oracle in right.leaves[0].by_oracle if right.leaves and everything.leaves else ():
+        against = []
+        for leaf in right.leaves:
+            said = leaf.by_oracle[oracle]
+            rough = SLOPE_ROUGHNESS * scale_of(said) if oracle == "differences" else 0.0
+            decided = leaf.decided & np.isfinite(said)
+            against.append(leaf._replace(want=said, decided=decided, allowance=leaf.allowance + rough))
+        points = everything.points
+        worst = worst_entry(everything.leaves, right._replace(leaves=against), points, fmt.name)
+        rows.append(
+            Row(
+                dtype=fmt.name,
+                check=f"against {oracle}",
+                kind="oracle",
+                points=len(points),
+                ulp=worst.ulp,
+                part=worst.ratio,
+                passed=True,  # an oracle alone may be the one that is wrong
+            )
+        )
+    return rows

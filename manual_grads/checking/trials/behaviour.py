@@ -1,0 +1,112 @@
+"""What can be wrong with a gradient beside its values: its tree, shapes and dtypes, and how it behaves when called."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads.checking.arrays import is_float, leaves_of, quiet
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
+
+NOWHERE = np.arange(0)  # the points of an outcome that isn't about values
+BEHAVIOUR: OutcomeKind = "behaviour"
+
+
+def structure(claim: Claim, example: list[Any], format_name: str) -> Outcome:
+    """Whether the tree, the shapes and the dtypes of the result are right, and it can be traced.
+
+    Raises:
+        Exception: what the manual gradient raises eagerly too, which is its own error, with a note of the check.
+    """
+    try:
+        complaint = _misshapen(claim, example)
+    except Exception as traced:
+        try:
+            with quiet():
+                claim.manual_of(*example)
+        except Exception as error:
+            error.add_note(f"raised by the manual gradient; check: eager, {format_name}, at the example")
+            raise error from None
+        first_line = str(traced).splitlines()[0]
+        text = f"works eagerly but raises when traced (under jit): {type(traced).__name__}: {first_line}"
+        complaint = Complaint("raises when traced", text)
+    return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint)
+
+
+def _misshapen(claim: Claim, example: list[Any]) -> Complaint | None:
+    want = jax.eval_shape(claim.claimed, *example)
+    got = jax.eval_shape(claim.manual_of, *example)
+    if jax.tree.structure(got) != jax.tree.structure(want):
+        text = f"wrong tree: expected {jax.tree.structure(want)}, got {jax.tree.structure(got)}"
+        return Complaint("wrong tree", text)
+    for (path, g), w in zip(jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(want), strict=True):
+        where = f" of result{jax.tree_util.keystr(path)}" if path else ""
+        if g.shape != w.shape:
+            text = f"wrong shape{where}: expected {w.shape}, got {g.shape}"
+            return Complaint("wrong shape", text, expected_shape=w.shape, shape=g.shape)
+        if g.dtype != w.dtype:
+            return Complaint("wrong dtype", f"wrong dtype{where}: expected {w.dtype}, got {g.dtype}")
+    return None
+
+
+def behaviour(claim: Claim, example: list[Any], point: np.ndarray, everything: bool) -> Iterator[Outcome]:
+    """Whether it returns the same twice, leaks tracers, or breaks where its inputs are donated.
+
+    Stops at what raises. Only whether it is deterministic when called eagerly, unless `everything` is asked for.
+    """
+    manual = claim.manual_of
+    try:
+        with quiet():
+            eagerly = [_bytes(manual(*example)) for _ in range(2)]
+    except Exception as error:  # at the second call of it, as after a leaked tracer
+        yield Outcome("determinism", BEHAVIOUR, NOWHERE, [], raised(error))
+        return
+    yield _determinism("determinism", eagerly, "two eager calls differ: non-deterministic")
+    if not everything:
+        return
+    compiled = jax.jit(manual)
+    try:
+        with quiet():
+            jitted = [_bytes(f(*example)) for f in (compiled, compiled, jax.jit(lambda *a: manual(*a)))]
+    except Exception as error:
+        yield Outcome("determinism, jit", BEHAVIOUR, NOWHERE, [], raised(error))
+        return
+    yield _determinism("determinism, jit", jitted, "compiled twice, it differs: non-deterministic")
+    yield Outcome("leaked tracers", BEHAVIOUR, NOWHERE, [], _leak(claim, example))
+    yield _donated(claim, example, point)
+
+
+def _determinism(check: str, results: list[list[bytes]], otherwise: str) -> Outcome:
+    same = all(result == results[0] for result in results)
+    return Outcome(check, BEHAVIOUR, NOWHERE, [], None if same else Complaint("non-deterministic", otherwise))
+
+
+def _leak(claim: Claim, example: list[Any]) -> Complaint | None:
+    """Whether a tracer outlives the trace."""
+    try:
+        with jax.checking_leaks():
+            jax.eval_shape(lambda *a: claim.manual_of(*a), *example)
+    except Exception as error:
+        # JAX raises a plain Exception for a leak; what the gradient raises when traced is told by the other calls.
+        if type(error) is Exception:
+            return Complaint("leaked tracer", f"{type(error).__name__}: {error}", error)
+    return None
+
+
+def _donated(claim: Claim, example: list[Any], point: np.ndarray) -> Outcome:
+    """The results where inputs may be overwritten: not those of `jit` to the last bit, as XLA compiles otherwise."""
+    floats = tuple(i for i, x in enumerate(example) if is_float(x))
+    try:
+        with quiet():
+            copies = [jnp.array(x, copy=True) for x in example]
+            results = leaves_of(jax.jit(claim.manual_of, donate_argnums=floats)(*copies))
+    except Exception as error:
+        return Outcome("donated inputs", BEHAVIOUR, NOWHERE, [], raised(error))
+    return Outcome("donated inputs", BEHAVIOUR, point, [leaf[None] for leaf in results])
+
+
+def _bytes(results: Any) -> list[bytes]:
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(results)]

@@ -1,0 +1,121 @@
+"""Every way to call a gradient under JAX's transforms, and what comes of a call."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+
+from manual_grads.checking.arrays import Leaf, computing_in, leaves_of
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import Compiled, compiled
+
+BATCH = 3  # points for the transforms whose batch is only to be a batch
+
+ComplaintKind = Literal[
+    "wrong tree",
+    "wrong shape",
+    "wrong dtype",
+    "raises when traced",
+    "raises",
+    "leaked tracer",
+    "non-deterministic",
+]
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a call beside its values."""
+
+    kind: ComplaintKind
+    text: str
+    error: Exception | None = None
+    expected_shape: tuple[int, ...] = ()  # of a wrong shape
+    shape: tuple[int, ...] = ()
+
+
+# A call is judged by its values, with all arguments batched or with one alone; a behaviour by what happened.
+OutcomeKind = Literal["call", "call with one batched", "behaviour"]
+
+
+class Outcome(NamedTuple):
+    """What came of a call: its results, stacked over its points; or a complaint; or neither, if it has only to work."""
+
+    check: str
+    kind: OutcomeKind
+    points: np.ndarray
+    leaves: list[Leaf]
+    complaint: Complaint | None = None
+
+
+class Call(NamedTuple):
+    """A way to call: its name, the function of the arrays, and the points that its results are for, stacked."""
+
+    name: str
+    kind: OutcomeKind
+    function: Callable[..., Any] | Compiled
+    points: np.ndarray
+    batched: tuple[bool, ...] | None  # which arrays have the points as their first axis; None: a call a point
+
+
+def mixtures(owners: list[int], some: list[int]) -> Iterator[tuple[int, list[list[int]]]]:
+    """For each argument, the points that its arrays come from when it alone is batched."""
+    for argument in sorted(set(owners)):
+        yield argument, [list(some) if owner == argument else [some[0]] * len(some) for owner in owners]
+
+
+def calls(claim: Claim, count: int, some: list[int], first_mixture: int, every: bool, format_name: str) -> list[Call]:
+    """The calls, cheap ones first: all points by `jit` of `vmap`; if `every` is asked for, a few by other transforms.
+
+    Of the `count` points, those from `first_mixture` on vary one argument alone.
+    """
+    manual, owners = claim.manual_of, claim.owners()
+    three, all_arrays = np.array(some), (True,) * len(owners)
+    found = [Call("jit of vmap", "call", compiled(jax.vmap(manual), format_name), np.arange(first_mixture), all_arrays)]
+    if not every:
+        return found
+
+    def quick(f: Callable[..., Any]) -> Compiled:
+        return compiled(f, format_name, optimised=False)
+
+    found += [
+        Call("eager", "call", manual, three[:2], None),
+        Call("jit", "call", compiled(manual, format_name), three[:2], None),
+        Call("vmap of jit", "call", jax.vmap(jax.jit(manual)), three, all_arrays),
+        Call("scan", "call", quick(lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]), three, all_arrays),
+        Call("checkpoint", "call", quick(jax.vmap(jax.checkpoint(manual))), three, all_arrays),
+    ]
+    for place, (argument, _) in enumerate(mixtures(owners, some)):
+        alone = tuple(owner == argument for owner in owners)
+        points = np.arange(first_mixture, count)[place * len(some) :][: len(some)]
+        if len(points) and not all(alone):
+            function = quick(jax.vmap(manual, tuple(0 if a else None for a in alone)))
+            found.append(Call(f"vmap over args[{argument}]", "call with one batched", function, points, alone))
+    return found
+
+
+def arguments(call: Call, arrays: list[Leaf], cast: Callable[[list[Any]], list[Any]]) -> Iterator[list[Any]]:
+    """What the call is made with; once, or for each of its points."""
+    if call.batched is None:
+        yield from (cast([x[i] for x in arrays]) for i in call.points)
+    else:
+        points = call.points
+        yield cast([x[points] if b else x[points[0]] for x, b in zip(arrays, call.batched, strict=True)])
+
+
+def outcome(call: Call, arrays: list[Leaf], cast: Callable[[list[Any]], list[Any]], format_name: str) -> Outcome:
+    """What comes of a call; what it raises is caught, for the others may say when it doesn't."""
+    try:
+        with computing_in(format_name):
+            each = [leaves_of(call.function(*args)) for args in arguments(call, arrays, cast)]
+        columns = zip(*each, strict=True)
+        return Outcome(call.name, call.kind, call.points, [c[0] if call.batched else np.stack(c) for c in columns])
+    except Exception as error:  # a manual gradient may raise anything
+        return Outcome(call.name, call.kind, call.points, [], raised(error))
+
+
+def raised(error: Exception) -> Complaint:
+    """The complaint about an exception."""
+    leaked = isinstance(error, jax.errors.UnexpectedTracerError)
+    text = f"{type(error).__name__}: {error}"
+    return Complaint("leaked tracer" if leaked else "raises", text, error)

@@ -1,0 +1,55 @@
+"""What is to be tried in one format: the points, and the calls to make there."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from manual_grads.checking.arrays import Leaf, Rows, computing_in
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import Compiled, Job
+from manual_grads.checking.trials.calls import BATCH, Call, Outcome, arguments, calls, mixtures, outcome
+from manual_grads.checking.trials.formats import TrialFormat
+from manual_grads.checking.trials.points import Points
+
+
+class Trial(NamedTuple):
+    """What is to be tried in one format: the points, stacked, and the calls to make there."""
+
+    format: TrialFormat
+    names: list[str]  # of the points
+    arrays: list[Leaf]
+    usual: Rows  # which points have the example's scale, or that of one
+    calls: list[Call]
+
+    def jobs(self, some: list[Call]) -> Iterator[Job]:
+        """What is to be compiled for these calls."""
+        for call in some:
+            if isinstance(call.function, Compiled):
+                with computing_in(self.format.name):
+                    args = next(arguments(call, self.arrays, self.format.cast))
+                yield call.function, args
+
+    def outcome(self, call: Call) -> Outcome:
+        """What comes of one of the calls."""
+        return outcome(call, self.arrays, self.format.cast, self.format.name)
+
+
+def trial(claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thorough: bool) -> Trial:
+    """The trial of a format; the fewest points and calls that find most errors, unless it is to be thorough."""
+    owners, usual = claim.owners(), points.usual()
+    some = np.resize(np.flatnonzero(usual)[:BATCH], BATCH).tolist()
+    made, arrays, names = len(points.names), points.arrays, list(points.names)
+    if thorough:
+        for argument, origin in mixtures(owners, some):
+            arrays = [
+                np.concatenate([x, points.arrays[i][o]]) for i, (x, o) in enumerate(zip(arrays, origin, strict=True))
+            ]
+            names += [f"args[{argument}] alone varied"] * len(some)
+    return Trial(
+        format=fmt,
+        names=names,
+        arrays=arrays,
+        usual=np.pad(usual, (0, len(names) - made)),
+        calls=calls(claim, len(names), some, made, every_call, fmt.name),
+    )

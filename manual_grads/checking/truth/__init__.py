@@ -1,0 +1,1 @@
+"""What is true: independent oracles, how exact they are, and what they agree on."""

@@ -1,0 +1,148 @@
+"""The oracles of a claim as compiled functions: each by its own way to differentiate, and one that measures noise."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from manual_grads.checking.arrays import Leaf, computing_in
+from manual_grads.checking.claim import Claim, traces
+from manual_grads.checking.compiling import Compiled, Job, compiled
+from manual_grads.checking.truth.noise import noisy, noisy_inputs
+from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
+from manual_grads.checking.truth.spread import patterns_of_noise
+
+# The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many
+# roundings, 5/6 of its bound for a single one. Eight times that is hardly ever exceeded.
+SAFETY = 8.0
+# A quick check measures no noise of operations, only of inputs: eight times as much is allowed for that.
+QUICK_SAFETY = 8 * SAFETY
+QUICK_UNMEASURED = 1e-10  # and this part of a result's size, for what its oracle itself may lose in float64
+MAX_DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
+DIRECTIONS = 4  # in which they are differenced instead
+MAX_POINTS_DIFFERENCED = 24  # at once, and so many that this many slopes are taken:
+SLOPES_AT_ONCE = 2000
+TRACING_STEP = np.float64(0.01)  # any number would do to see whether differences can be traced
+
+
+class CompiledOracles(NamedTuple):
+    """The compiled functions; each takes arrays that are stacked over the points."""
+
+    claimed: Compiled  # (u, patterns, *arrays) -> the claimed derivative under each pattern of noise
+    manual: Compiled  # (u, patterns, *arrays) -> the manual derivative, likewise
+    value: Compiled  # the forward's
+    claimed_mode: str  # the mode of autodiff that `by` itself uses
+    modes: dict[str, Compiled]  # the same derivative by the other mode of autodiff
+    stepped: Compiled | None  # (step, *arrays) -> by central differences; for some of the points
+    directed: Compiled | None  # (step, *arrays) -> slopes of the forward along random directions, both ways
+    own_rules: bool  # whether the forward has derivative rules of its own
+    safety: float  # times the spread that noise shows is allowed
+    unmeasured: float  # relative to a result's size: what the oracle itself may lose, if its operations get no noise
+    example_eps: float  # ε of the example's own format
+    format_name: str  # what they are computed in
+    notes: list[str]
+
+    def jobs(self, arrays: list[Leaf]) -> Iterator[Job]:
+        """What is to be compiled, to be called with stacked arrays of these shapes."""
+        some = [x[: differenced_at_once(arrays)] for x in arrays]
+        yield self.claimed, [1.0, patterns_of_noise(), *arrays]
+        if self.stepped:
+            yield self.stepped, [1.0, *some]
+        if self.directed:
+            yield self.directed, [1.0, *arrays]
+        yield from ((mode, arrays) for mode in self.modes.values())
+        yield self.value, arrays
+
+    def in_float32(self) -> "CompiledOracles":
+        """The same in float32, which is too coarse for differences: without these."""
+        return self._replace(
+            claimed=self.claimed.for_format("float32"),
+            manual=self.manual.for_format("float32"),
+            value=self.value.for_format("float32"),
+            modes={name: mode.for_format("float32") for name, mode in self.modes.items()},
+            stepped=None,
+            directed=None,
+            format_name="float32",
+        )
+
+
+def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thorough: bool) -> CompiledOracles:
+    """The oracles of a claim, for arrays like the example's; its notes name those that can't be had."""
+    with computing_in("float64"):
+        text = str(jax.make_jaxpr(claim.value)(*example))
+        # A convolution that isn't optimised takes longer to run than it takes to optimise.
+        to_compile = partial(compiled, format_name="float64", optimised="conv_general_dilated" in text)
+        over_points = (0,) * len(example)
+
+        def under_patterns(f: Callable[..., Any]) -> Compiled:
+            each_pattern = jax.vmap(f, (None, 0, *(None,) * len(example)))
+            return to_compile(jax.vmap(each_pattern, (None, None, *over_points)))
+
+        with_noise = noisy if thorough else noisy_inputs
+        oracles = CompiledOracles(
+            claimed=under_patterns(with_noise(claim.claimed, claim.differentiated)),
+            manual=under_patterns(noisy(claim.manual_of, None)),  # at exact inputs: beside x == 0 it may be another one
+            value=to_compile(jax.vmap(claim.value)),
+            claimed_mode=_claimed_mode(claim),
+            modes={},
+            stepped=None,
+            directed=None,
+            # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
+            own_rules=("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text,
+            safety=SAFETY if thorough else QUICK_SAFETY,
+            unmeasured=0.0 if thorough else QUICK_UNMEASURED,
+            example_eps=example_eps,
+            format_name="float64",
+            notes=[],
+        )
+        if not thorough:
+            return oracles
+        return _with_differences(_with_other_mode(oracles, claim, example, to_compile), claim, example, to_compile)
+
+
+def _claimed_mode(claim: Claim) -> str:
+    """The mode of autodiff that `by` itself uses."""
+    by = getattr(claim.by, "func", claim.by)
+    return "forward" if getattr(by, "__name__", "") in ("jacfwd", "jvp") else "reverse"
+
+
+def _with_other_mode(
+    oracles: CompiledOracles, claim: Claim, example: list[Any], to_compile: Callable[..., Compiled]
+) -> CompiledOracles:
+    """With the mode of autodiff that the claim itself doesn't use, if it is to be had."""
+    name, oracle = ("reverse", reverse) if oracles.claimed_mode == "forward" else ("forward", forward)
+    of = claim._replace(forward=jax.tree.map(oracle, claim.forward)).claimed
+    if traces(of, example):
+        return oracles._replace(modes={name: to_compile(jax.vmap(of))})
+    note = f"{name} mode: not to be had (as forward mode of a custom_vjp)"
+    return oracles._replace(notes=[*oracles.notes, note])
+
+
+def _with_differences(
+    oracles: CompiledOracles, claim: Claim, example: list[Any], to_compile: Callable[..., Compiled]
+) -> CompiledOracles:
+    """With central differences: of every entry, or along some directions if there are too many."""
+    each_point = (None, *(0,) * len(example))
+
+    def stepped(step: Any, *leaves: Any) -> Any:
+        of = jax.tree.map(lambda f: differences(f, step), claim.forward)
+        return claim._replace(forward=of).claimed(*leaves)
+
+    entries = sum(np.size(x) for x in example)
+    if entries <= MAX_DIFFERENCED and traces(stepped, [TRACING_STEP, *example]):
+        return oracles._replace(stepped=to_compile(jax.vmap(stepped, each_point)))
+    along = slopes_along(claim.value, example, DIRECTIONS)
+    if traces(along, [TRACING_STEP, *example]):
+        note = f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each"
+        directed = to_compile(jax.vmap(along, each_point))
+        return oracles._replace(directed=directed, notes=[*oracles.notes, note])
+    return oracles._replace(notes=[*oracles.notes, "differences: not to be had"])
+
+
+def differenced_at_once(points: list[Leaf]) -> int:
+    """How many points `stepped` is called with."""
+    return int(
+        np.clip(SLOPES_AT_ONCE // sum(x[0].size for x in points), 4, min(MAX_POINTS_DIFFERENCED, len(points[0])))
+    )

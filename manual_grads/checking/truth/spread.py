@@ -1,0 +1,41 @@
+"""How far noise moves a result: its conditioning; and where noise changes it altogether, as at a kink."""
+
+import numpy as np
+from jaxtyping import Float
+
+from manual_grads.checking.arrays import Entries, Leaf, along_leaf
+
+NOISE_NUMBERS = 4099  # in a pattern; reused cyclically
+PATTERNS = 5  # of noise, each with its opposite, so that a kink is seen from both sides
+JUMP = 0.05  # of the largest entry: noise of an ULP that moves an entry so far has changed it altogether
+
+# A leaf of the results under each pattern of noise, none being the first.
+Patterns = Float[np.ndarray, "points patterns *leaf"]
+
+
+def patterns_of_noise() -> Float[np.ndarray, "patterns numbers"]:
+    """None, and pairs of opposites."""
+    half = np.random.default_rng(0).uniform(-1, 1, (PATTERNS, NOISE_NUMBERS))
+    return np.concatenate([np.zeros((1, NOISE_NUMBERS)), half, -half])
+
+
+def spread_of(patterns: Patterns) -> Leaf:
+    """How far noise moves each entry; of those patterns that are finite."""
+    centre = np.where(np.isfinite(patterns[:, :1]), patterns[:, :1], np.nan)
+    with np.errstate(invalid="ignore"):
+        centre = np.where(np.isnan(centre), patterns[:, 1:2], centre)
+        distance = np.abs(patterns - centre)
+    return np.max(np.where(np.isfinite(distance), distance, 0), axis=1)
+
+
+def jumps(patterns: Patterns) -> Entries:
+    """Where noise changes the derivative altogether, as at a kink: nothing can be said there."""
+    spread = spread_of(patterns)
+    largest = np.max(np.nan_to_num(np.abs(patterns), nan=0), tuple(range(1, patterns.ndim)))
+    return spread > JUMP * along_leaf(largest, spread)
+
+
+def scaled_spread(patterns: Patterns, magnification: float) -> Leaf:
+    """The spread under noise that was so many times larger than it should be; a jump's doesn't depend on that."""
+    spread = spread_of(patterns)
+    return spread if magnification == 1 else np.where(jumps(patterns), spread, spread / magnification)
