@@ -10,12 +10,12 @@ import numpy as np
 from manual_grads.checking.arrays import computing_in, quiet, widened
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import Job, compile_together
+from manual_grads.checking.formats import formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
-from manual_grads.checking.trials.formats import formats_of, own_eps
 from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import is_float, quiet
+from manual_grads.checking.compiling import traces
 
 
 class Claim(NamedTuple):
@@ -18,6 +19,8 @@ class Claim(NamedTuple):
     by: Callable[..., Any]
     structure: Any  # of the tree of arguments
     held: tuple[Any, ...]  # the leaves that are no arrays; None where an array goes
+    names: tuple[str, ...]  # each array's place in the arguments, such as "[0]" or "[1]['bias']"
+    owners: tuple[int, ...]  # the argument that each array belongs to
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
     differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
 
@@ -38,16 +41,6 @@ class Claim(NamedTuple):
         """The forward's own value; nothing, where the claim is about several functions."""
         return self.forward(*self.tree(leaves)[: self.arity]) if callable(self.forward) else ()
 
-    def names(self) -> list[str]:
-        """Each array's place in the arguments, such as "[0]" or "[1]['bias']"."""
-        every = jax.tree.unflatten(self.structure, range(len(self.held)))
-        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(every)]
-        return [path for path, h in zip(paths, self.held, strict=True) if h is None]
-
-    def owners(self) -> list[int]:
-        """The argument that each array belongs to."""
-        return [int(name[1:].split("]")[0]) for name in self.names()]
-
 
 class Held(NamedTuple):
     """A leaf that is no array: a static number, a name, a key."""
@@ -63,42 +56,57 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
         ValueError: if an array is empty.
     """
     args = as_arguments(args)
-    leaves, structure = jax.tree.flatten(args)
-    bare = Claim(forward, manual, by, structure, (), len(args), ())
-    still = _static_numbers(bare, leaves)
-    claim, arrays = _holding(bare, leaves, still)
+    leaves = jax.tree.leaves(args)
+    static = _static_numbers(forward, manual, args, by)
+    claim, arrays = _holding(forward, manual, args, by, static)
     _refuse(claim, arrays)
     arity, differentiated = _watched(claim, arrays)
     # A Python number that isn't differentiated is a parameter, such as a width or a rate: it stays what it is.
     places = [i for i, h in enumerate(claim.held) if h is None]
     parameters = {i for i, d in zip(places, differentiated, strict=True) if type(leaves[i]) is float and not d}
-    claim, arrays = _holding(bare, leaves, still | parameters)
+    claim, arrays = _holding(forward, manual, args, by, static | parameters)
     kept = tuple(d for i, d in zip(places, differentiated, strict=True) if i not in parameters)
     return claim._replace(arity=arity, differentiated=kept), arrays
 
 
-def _holding(claim: Claim, leaves: list[Any], numbers: set[int]) -> tuple[Claim, list[Any]]:
+def _holding(
+    forward: Any, manual: Callable[..., Any], args: tuple[Any, ...], by: Callable[..., Any], static: set[int]
+) -> tuple[Claim, list[Any]]:
     """The claim with these leaves held, and all that are neither arrays nor numbers; and its arrays."""
-    held = tuple(
-        Held(x) if i in numbers or not (_is_array(x) or type(x) in (int, float)) else None for i, x in enumerate(leaves)
+    every, structure = jax.tree_util.tree_flatten_with_path(args)
+    held = tuple(Held(x) if i in static or not _is_array_or_number(x) else None for i, (_, x) in enumerate(every))
+    arrays = [(path, np.asarray(x)) for (path, x), h in zip(every, held, strict=True) if h is None]
+    claim = Claim(
+        forward=forward,
+        manual=manual,
+        by=by,
+        structure=structure,
+        held=held,
+        names=tuple(jax.tree_util.keystr(path) for path, _ in arrays),
+        owners=tuple(path[0].idx for path, _ in arrays),
+        arity=len(args),
+        differentiated=(),
     )
-    return claim._replace(held=held), [np.asarray(x) for x, h in zip(leaves, held, strict=True) if h is None]
+    return claim, [x for _, x in arrays]
 
 
-def _static_numbers(claim: Claim, leaves: list[Any]) -> set[int]:
+def _static_numbers(
+    forward: Any, manual: Callable[..., Any], args: tuple[Any, ...], by: Callable[..., Any]
+) -> set[int]:
     """Which Python numbers have to be held: a label or an argument can be traced; a size, an axis or a name can't."""
+    leaves = jax.tree.leaves(args)
     integers = {i for i, x in enumerate(leaves) if type(x) is int}
     numbers = integers | {i for i, x in enumerate(leaves) if type(x) is float}
-    for still in (set(), integers, numbers) if numbers else ():
-        holding, arrays = _holding(claim, leaves, still)
-        if traces(holding.claimed, arrays) and traces(holding.manual_of, arrays):
-            return still
+    for static in (set(), integers, numbers) if numbers else ():
+        claim, arrays = _holding(forward, manual, args, by, static)
+        if traces(claim.claimed, arrays) and traces(claim.manual_of, arrays):
+            return static
     return set()  # if something else is wrong, it will be raised again
 
 
 def _refuse(claim: Claim, arrays: list[Any]) -> None:
     """Raises what is wrong with an example whatever its function is."""
-    named = list(zip(claim.names(), arrays, strict=True))
+    named = list(zip(claim.names, arrays, strict=True))
     described = ", ".join(f"args{name}: {x.dtype}{list(x.shape)}" for name, x in named)
     if any(np.issubdtype(x.dtype, np.complexfloating) for x in arrays):
         raise TypeError(f"complex arguments are not supported ({described}): give their real and imaginary parts")
@@ -115,16 +123,6 @@ def _refuse(claim: Claim, arrays: list[Any]) -> None:
 def as_arguments(args: Any) -> tuple[Any, ...]:
     """The arguments as a tuple; anything but a plain tuple or list is a single one."""
     return tuple(args) if type(args) in (tuple, list) else (args,)
-
-
-def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
-    """Whether a function can be traced for these arrays."""
-    try:
-        with quiet():
-            jax.eval_shape(f, *arrays)
-    except Exception:  # whatever it is, the caller has another way, or it will be raised again
-        return False
-    return True
 
 
 def _watched(claim: Claim, arrays: list[Any]) -> tuple[int, tuple[bool, ...]]:
@@ -169,5 +167,7 @@ def _watched(claim: Claim, arrays: list[Any]) -> tuple[int, tuple[bool, ...]]:
     return arity, moved if known else tuple(is_float(x) for x in arrays)
 
 
-def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray | np.generic | jax.Array) and not jnp.issubdtype(x.dtype, jax.dtypes.extended)
+def _is_array_or_number(x: Any) -> bool:
+    if isinstance(x, np.ndarray | np.generic | jax.Array):
+        return not jnp.issubdtype(x.dtype, jax.dtypes.extended)
+    return type(x) in (int, float)

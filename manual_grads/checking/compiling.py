@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from manual_grads.checking.arrays import computing_in
+from manual_grads.checking.arrays import computing_in, quiet
 
 QUICK = {"xla_backend_optimization_level": 0}  # for functions that run once
 
@@ -54,3 +54,13 @@ def compile_together(jobs: Iterable[Job]) -> None:
             except Exception:
                 continue
             pool.submit(lowered.compile)
+
+
+def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
+    """Whether a function can be traced for these arrays."""
+    try:
+        with quiet():
+            jax.eval_shape(f, *arrays)
+    except Exception:  # whatever it is, the caller has another way, or it will be raised again
+        return False
+    return True

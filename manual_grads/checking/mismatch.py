@@ -54,7 +54,7 @@ def _where(claim: Claim, finding: Finding) -> list[str]:
         f"  want {worst.want!r}  {worst.want.hex()}",
         f"  error {error:.3g}, {ulp:.3g} ULP, {worst.ratio:.3g} times the allowed",
     ]
-    for name, x, dtype in zip(claim.names(), _point(finding, []), finding.format.dtypes, strict=True):
+    for name, x, dtype in zip(claim.names, _point(finding, []), finding.format.dtypes, strict=True):
         lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({dtype})", "  ")
     return lines
 

@@ -73,7 +73,7 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
             allowance=leaf.allowance[points],
             ratio=ratios(got, leaf, points),
             points=[trial.names[p] for p in points],
-            inputs=[(name, x[points]) for name, x in zip(claim.names(), trial.arrays, strict=True)],
+            inputs=[(name, x[points]) for name, x in zip(claim.names, trial.arrays, strict=True)],
             value=[v[points] for v in expected.value],
             others=[(name, x[points]) for name, x in named if not _same(x, leaf.want, leaf.decided)],
         )
@@ -110,7 +110,7 @@ def _gradients(claim: Claim, arrays: list[Leaf]) -> list[Named]:
         found = compiled(jax.vmap(jax.grad(total, floats)), "float64", optimised=False)(*arrays)
     except Exception:  # no function to differentiate, or none of all its arguments: one explanation fewer
         return []
-    names = claim.names()
+    names = claim.names
     return [(f"the gradient with respect to args{names[i]}", np.asarray(g)) for i, g in zip(floats, found, strict=True)]
 
 

@@ -7,17 +7,12 @@ import numpy as np
 from manual_grads.checking.arrays import Rows, computing_in, quiet, scale_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compile_together
-from manual_grads.checking.judging.allowances import (
-    depends_on_x64,
-    values_in_format,
-    with_formula_allowance,
-    within_format,
-)
+from manual_grads.checking.formats import TrialFormat
+from manual_grads.checking.judging.allowances import with_formula_allowance
 from manual_grads.checking.judging.measure import WorstEntry, worst_entry
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.behaviour import behaviour
 from manual_grads.checking.trials.calls import Outcome
-from manual_grads.checking.trials.formats import TrialFormat
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.expected import Expected, expected
@@ -56,7 +51,7 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
         ValueError: if the forward is finite at none of the points.
     """
     with quiet():
-        right = _expected_in_format(oracles, trial)
+        right = expected(oracles, trial.arrays, trial.names, trial.usual, trial.format)
     if not right.inside.any():
         raise ValueError(
             "the forward is finite at no point that was tried, the example included: give an example inside its "
@@ -65,8 +60,9 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
     # All points by one call; then the others, if there is anything to learn from them.
     first, *others = trial.calls
     outcomes = [trial.outcome(first)]
-    right = with_formula_allowance(claim, oracles, right, trial, outcomes)
-    holds = bool(outcomes[0].leaves) and _worst(outcomes[0], right, trial).ratio <= 1
+    if not _all_right(outcomes, right, trial):
+        right = with_formula_allowance(claim, oracles, right, trial)
+    holds = bool(outcomes[0].leaves) and _all_right(outcomes, right, trial)
     others = others if holds else others[:CALLS_IF_WRONG]
     with quiet():
         compile_together(trial.jobs(others))
@@ -76,8 +72,8 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
         with computing_in(trial.format.name):
             example = trial.format.cast([x[point[0]] for x in trial.arrays])
             outcomes += behaviour(claim, example, point, holds)
-    if holds:
-        right = with_formula_allowance(claim, oracles, right, trial, outcomes)
+    if holds and not right.for_formula and not _all_right(outcomes, right, trial):
+        right = with_formula_allowance(claim, oracles, right, trial)
     # Each outcome is a row, and a finding if it is wrong.
     rows, found = [], []
     for outcome in outcomes:
@@ -90,17 +86,9 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
     return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
 
 
-def _expected_in_format(oracles: CompiledOracles, trial: Trial) -> Expected:
-    """What is expected of the trial's format: the truth of float64, where the forward is itself in the format."""
-    name = trial.format.name
-    right = expected(oracles, trial.arrays, trial.names, trial.usual, name)
-    if name == "float64":
-        return right
-    values = values_in_format(oracles, trial)
-    if depends_on_x64(values, right, trial):
-        right = expected(oracles.in_float32(), trial.arrays, trial.names, trial.usual, name)
-        right.notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
-    return within_format(values, right, trial)
+def _all_right(outcomes: list[Outcome], right: Expected, trial: Trial) -> bool:
+    """Whether all values are within what is allowed, so far."""
+    return all(_worst(outcome, right, trial).ratio <= 1 for outcome in outcomes if outcome.leaves)
 
 
 def _worst(outcome: Outcome, right: Expected, trial: Trial) -> WorstEntry:

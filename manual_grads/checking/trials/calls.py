@@ -58,7 +58,7 @@ class Call(NamedTuple):
     batched: tuple[bool, ...] | None  # which arrays have the points as their first axis; None: a call a point
 
 
-def mixtures(owners: list[int], some: list[int]) -> Iterator[tuple[int, list[list[int]]]]:
+def mixtures(owners: tuple[int, ...], some: list[int]) -> Iterator[tuple[int, list[list[int]]]]:
     """For each argument, the points that its arrays come from when it alone is batched."""
     for argument in sorted(set(owners)):
         yield argument, [list(some) if owner == argument else [some[0]] * len(some) for owner in owners]
@@ -69,7 +69,7 @@ def calls(claim: Claim, count: int, some: list[int], first_mixture: int, every: 
 
     Of the `count` points, those from `first_mixture` on vary one argument alone.
     """
-    manual, owners = claim.manual_of, claim.owners()
+    manual, owners = claim.manual_of, claim.owners
     three, all_arrays = np.array(some), (True,) * len(owners)
     found = [Call("jit of vmap", "call", compiled(jax.vmap(manual), format_name), np.arange(first_mixture), all_arrays)]
     if not every:

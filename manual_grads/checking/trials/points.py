@@ -27,10 +27,7 @@ class Points(NamedTuple):
 
     names: list[str]
     arrays: list[Leaf]
-
-    def usual(self) -> Rows:
-        """Which of them have the example's scale or that of one: what a gradient's size is measured by."""
-        return np.array([name in USUAL for name in self.names])
+    usual: Rows  # which of them have the example's scale or that of one
 
 
 class ExampleLeaf(NamedTuple):
@@ -71,14 +68,18 @@ def points_of(
         named = [("drawn", draw(key)) for key in keys]
     with np.errstate(over="ignore"):
         points = [_rounded(arrays, dtypes) for _, arrays in named]
-    for name, x, *others in zip(claim.names(), example, *points, strict=True):
+    for name, x, *others in zip(claim.names, example, *points, strict=True):
         for other in others:
             if np.shape(other) != x.shape:
                 raise ValueError(
                     f"args=key -> args drew args{name} of shape {x.shape} and of shape {np.shape(other)}: "
                     "every example has to have the same shapes"
                 )
-    return Points([name for name, _ in named], [np.stack(column) for column in zip(*points, strict=True)])
+    return Points(
+        names=[name for name, _ in named],
+        arrays=[np.stack(column) for column in zip(*points, strict=True)],
+        usual=np.array([name in USUAL for name, _ in named]),
+    )
 
 
 def _rounded(arrays: list[Any], dtypes: list[Any]) -> list[np.ndarray]:
@@ -98,7 +99,7 @@ def _made(
     yield from _random(leaves, random, thorough, narrow)
     if thorough:
         yield from _special(leaves, random, narrow)
-        yield from _one_argument_special(leaves, claim.names(), random)
+        yield from _one_argument_special(leaves, claim.names, random)
 
 
 def _leaf(x: Any, differentiated: bool) -> ExampleLeaf:
@@ -169,7 +170,9 @@ def _special(leaves: list[ExampleLeaf], random: np.random.Generator, narrow: boo
     yield "reversed", [leaf.array[::-1] if leaf.array.ndim else leaf.array for leaf in leaves]
 
 
-def _one_argument_special(leaves: list[ExampleLeaf], names: list[str], random: np.random.Generator) -> Iterator[Point]:
+def _one_argument_special(
+    leaves: list[ExampleLeaf], names: tuple[str, ...], random: np.random.Generator
+) -> Iterator[Point]:
     """One array is zero, or has one entry that stands out; the others are of scale 1."""
     for i, (leaf, name) in enumerate(zip(leaves, names, strict=True)):
         if not leaf.free:

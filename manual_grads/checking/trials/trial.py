@@ -8,8 +8,8 @@ import numpy as np
 from manual_grads.checking.arrays import Leaf, Rows, computing_in
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.trials.calls import BATCH, Call, Outcome, arguments, calls, mixtures, outcome
-from manual_grads.checking.trials.formats import TrialFormat
 from manual_grads.checking.trials.points import Points
 
 
@@ -37,7 +37,7 @@ class Trial(NamedTuple):
 
 def trial(claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thorough: bool) -> Trial:
     """The trial of a format; the fewest points and calls that find most errors, unless it is to be thorough."""
-    owners, usual = claim.owners(), points.usual()
+    owners, usual = claim.owners, points.usual
     some = np.resize(np.flatnonzero(usual)[:BATCH], BATCH).tolist()
     made, arrays, names = len(points.names), points.arrays, list(points.names)
     if thorough:

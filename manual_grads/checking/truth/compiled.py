@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from manual_grads.checking.arrays import Leaf, computing_in
-from manual_grads.checking.claim import Claim, traces
-from manual_grads.checking.compiling import Compiled, Job, compiled
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import Compiled, Job, compiled, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
 from manual_grads.checking.truth.spread import patterns_of_noise

@@ -10,26 +10,22 @@ from manual_grads.checking.arrays import (
     Leaf,
     Rows,
     along_leaf,
+    computing_in,
     eps_of,
     leaves_of,
     rows_of,
     scale_of,
     usual_size,
 )
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.agreement import Remark, Sides, agreed
-from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
-from manual_grads.checking.truth.slopes import (
-    Slopes,
-    disagreeing_directions,
-    kinked,
-    slopes_at,
-    spread_of_slopes,
-)
-from manual_grads.checking.truth.spread import Patterns, jumps, patterns_of_noise, scaled_spread
+from manual_grads.checking.truth.compiled import CompiledOracles
+from manual_grads.checking.truth.evaluated import MAGNIFICATION, Evaluated, evaluated, finite_rows
+from manual_grads.checking.truth.spread import jumps, scaled_spread
 
-# Noise of less than half an ULP would be rounded off again: it is made so many times larger, and its spread as much
-# smaller. That is still far from where a derivative isn't linear in it.
-MAGNIFICATION = 64.0
+# A part of the forward's usual size: a value that changes by more where float64 is enabled is another function's. It
+# is at least so many ε of the format, which matters for bfloat16 (0.23).
+ANOTHER_FUNCTION, ANOTHER_FUNCTION_ROUNDINGS = 0.05, 30
 NAMED_POINTS = 3  # in a note, before an ellipsis
 
 
@@ -55,74 +51,63 @@ class Expected(NamedTuple):
     for_formula: bool = False  # whether the allowances are for the manual gradient's own formula, too
 
 
-class _Evaluated(NamedTuple):
-    """What the oracles return, before it is compared."""
-
-    u: float  # half of the format's ε
-    value: list[Leaf]
-    inside: Rows
-    usual: Rows  # those inside that are usual
-    autodiff: list[Patterns]  # the claimed derivative under noise of u
-    magnification: float  # of that noise
-    magnified: list[Patterns]  # under magnified noise of the oracles' own format
-    other_mode: dict[str, list[Leaf]]
-    smooth: Rows  # where the forward has no kink
-    refuted: Rows  # where a slope along some direction differs
-    slopes: Slopes | None
-    conditioning: list[Leaf] | None  # how far they move when the inputs do
-
-
-def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usual: Rows, dtype: Any) -> Expected:
-    """What the derivative is at the points, and how far from it a right result in the dtype may be."""
-    found = _evaluated(oracles, points, usual, eps_of(dtype) / 2)
+def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usual: Rows, fmt: TrialFormat) -> Expected:
+    """What the derivative is at the points, and how far from it a right result in the format may be."""
+    # The forward's own values say which format the oracles can be in, and where the trial's is good enough.
+    value, in_format = _values(oracles, points, fmt)
+    another = _is_another_function(value, in_format, usual, fmt)
+    if another:
+        oracles = oracles.in_float32()
+        value = leaves_of(oracles.value(*points))
+    # Each leaf, by what the oracles agree on.
+    found = evaluated(oracles, points, value, usual, eps_of(fmt.name) / 2)
     remarks: dict[Remark, Rows] = {Remark.DIRECTION_IS_ODD: found.refuted}
     leaves = []
     for i in range(len(found.autodiff)):
-        leaf, about = _expected_leaf(oracles, found, i, dtype)
+        leaf, about = _expected_leaf(oracles, found, i, fmt.name)
         leaves.append(leaf)
         for remark, entries in about.items():
             remarks[remark] = remarks.get(remark, False) | rows_of(entries)
-    modes = {"claimed": oracles.claimed_mode, "other": next(iter(found.other_mode), "")}
-    return Expected(leaves, found.value, found.inside, _notes(remarks, names, modes))
+    # Where the forward overflows in the format, nothing is asked of it.
+    inside = found.inside & _within_format(value, in_format, found.usual, fmt)
+    leaves = [leaf._replace(decided=leaf.decided & along_leaf(inside, leaf.decided)) for leaf in leaves]
+    notes = _notes(remarks, names, {"claimed": oracles.claimed_mode, "other": next(iter(found.other_mode), "")})
+    if another:
+        notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
+    return Expected(leaves=leaves, value=value, inside=inside, notes=notes)
 
 
-def _evaluated(oracles: CompiledOracles, points: list[Leaf], usual: Rows, u: float) -> _Evaluated:
-    """Every oracle at the points; slopes by differences where autodiff fails, or noise undoes it."""
-    oracles_u, noise = eps_of(oracles.format_name) / 2, patterns_of_noise()
+def _values(oracles: CompiledOracles, points: list[Leaf], fmt: TrialFormat) -> tuple[list[Leaf], list[Leaf]]:
+    """The forward's values in float64, and in the trial's format."""
     value = leaves_of(oracles.value(*points))
-    inside = np.array([all(np.isfinite(leaf[i]).all() for leaf in value) for i in range(len(points[0]))])
-    # Autodiff under noise of the format, and under noise of its own, which says how exact it is.
-    magnified = leaves_of(oracles.claimed(MAGNIFICATION * oracles_u, noise, *points))
-    fine = u <= oracles_u
-    autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
-    other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
-    # Where autodiff fails, or noise undoes it, the forward itself says whether there is a slope.
-    claimed = [leaf[:, 0] for leaf in autodiff]
-    failed = np.any([rows_of(~np.isfinite(leaf)) for leaf in claimed], axis=0)
-    undone = np.any([rows_of(jumps(leaf)) for leaf in autodiff], axis=0)
-    smooth = inside & ~kinked(oracles, points, value)
-    unsteady = np.flatnonzero(smooth & undone)[:MAX_POINTS_DIFFERENCED]
-    slopes = slopes_at(oracles, points, claimed, inside, value, unsteady)
-    doubtful = np.union1d(np.flatnonzero(inside & failed), unsteady).astype(int)
-    conditioning = spread_of_slopes(oracles, points, doubtful, slopes.of, u) if slopes and len(doubtful) else None
-    return _Evaluated(
-        u=u,
-        value=value,
-        inside=inside,
-        usual=usual & inside,
-        autodiff=autodiff,
-        magnification=MAGNIFICATION if fine else 1.0,
-        magnified=magnified,
-        other_mode=other_mode,
-        smooth=smooth,
-        refuted=disagreeing_directions(oracles, points) & inside,
-        slopes=slopes,
-        conditioning=conditioning,
+    if fmt.name == "float64":
+        return value, value
+    with computing_in(fmt.name):
+        return value, leaves_of(oracles.value.for_format(fmt.name)(*fmt.cast(points)))
+
+
+def _is_another_function(value: list[Leaf], in_format: list[Leaf], usual: Rows, fmt: TrialFormat) -> bool:
+    """Whether the forward is another function where float64 is enabled, as one that draws random numbers is."""
+    rows = usual & finite_rows(value, len(usual))
+    gross = max(ANOTHER_FUNCTION, ANOTHER_FUNCTION_ROUNDINGS * eps_of(fmt.name))
+    return any(
+        usual_size(mine - exact, rows) > gross * usual_size(exact, rows)
+        for mine, exact in zip(in_format, value, strict=True)
     )
 
 
+def _within_format(value: list[Leaf], in_format: list[Leaf], usual: Rows, fmt: TrialFormat) -> Rows:
+    """The points at which the forward itself, in the format, keeps more than half its digits: it doesn't overflow."""
+    info, within = jnp.finfo(fmt.name), np.ones(len(usual), bool)
+    for mine, exact in zip(in_format, value, strict=True):
+        size = np.maximum(scale_of(exact).ravel(), usual_size(exact, usual))
+        error = np.max(np.nan_to_num(np.abs(mine - exact), nan=np.inf), tuple(range(1, exact.ndim)), initial=0)
+        within &= error <= float(info.eps) ** 0.5 * size + float(info.smallest_normal)
+    return within
+
+
 def _expected_leaf(
-    oracles: CompiledOracles, found: _Evaluated, i: int, dtype: Any
+    oracles: CompiledOracles, found: Evaluated, i: int, dtype: Any
 ) -> tuple[ExpectedLeaf, dict[Remark, Entries]]:
     """What the i-th leaf of the result should be, and what is to be said of the oracles."""
     claimed, u, safety = found.autodiff[i][:, 0], found.u, oracles.safety
@@ -179,7 +164,7 @@ def _expected_leaf(
     return leaf, verdict.remarks
 
 
-def _by_oracle(oracles: CompiledOracles, found: _Evaluated, i: int) -> dict[str, Leaf]:
+def _by_oracle(oracles: CompiledOracles, found: Evaluated, i: int) -> dict[str, Leaf]:
     """What each oracle says of the i-th leaf; slopes only where they are well determined, elsewhere NaN."""
     by_oracle = {oracles.claimed_mode: found.autodiff[i][:, 0]}
     by_oracle |= {name: leaves[i] for name, leaves in found.other_mode.items()}

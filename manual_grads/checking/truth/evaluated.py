@@ -1,0 +1,70 @@
+"""What each oracle returns at the points of a trial, before it is compared with the others."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of
+from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
+from manual_grads.checking.truth.slopes import Slopes, disagreeing_directions, kinked, slopes_at, spread_of_slopes
+from manual_grads.checking.truth.spread import Patterns, jumps, patterns_of_noise
+
+# Noise of less than half an ULP would be rounded off again: it is made so many times larger, and its spread as much
+# smaller. That is still far from where a derivative isn't linear in it.
+MAGNIFICATION = 64.0
+
+
+class Evaluated(NamedTuple):
+    """What the oracles return at the points."""
+
+    u: float  # half of the trial's ε
+    value: list[Leaf]  # the forward's
+    inside: Rows  # where it is finite
+    usual: Rows  # those inside that are usual
+    autodiff: list[Patterns]  # the claimed derivative under noise of u
+    magnification: float  # of that noise
+    magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
+    other_mode: dict[str, list[Leaf]]
+    smooth: Rows  # where the forward has no kink
+    refuted: Rows  # where a slope along some direction differs from autodiff
+    slopes: Slopes | None
+    conditioning: list[Leaf] | None  # how far the slopes move when the inputs do
+
+
+def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], usual: Rows, u: float) -> Evaluated:
+    """Every oracle at the points where the forward has this value; slopes where autodiff fails or noise undoes it."""
+    oracles_u, noise = eps_of(oracles.format_name) / 2, patterns_of_noise()
+    inside = finite_rows(value, len(points[0]))
+    # Autodiff under noise of the format, and under noise of its own, which says how exact it is.
+    magnified = leaves_of(oracles.claimed(MAGNIFICATION * oracles_u, noise, *points))
+    fine = u <= oracles_u
+    autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
+    other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
+    # Where autodiff fails, or noise undoes it, the forward itself says whether there is a slope.
+    claimed = [leaf[:, 0] for leaf in autodiff]
+    failed = np.any([rows_of(~np.isfinite(leaf)) for leaf in claimed], axis=0)
+    undone = np.any([rows_of(jumps(leaf)) for leaf in autodiff], axis=0)
+    smooth = inside & ~kinked(oracles, points, value)
+    unsteady = np.flatnonzero(smooth & undone)[:MAX_POINTS_DIFFERENCED]
+    slopes = slopes_at(oracles, points, claimed, inside, value, unsteady)
+    doubtful = np.union1d(np.flatnonzero(inside & failed), unsteady).astype(int)
+    conditioning = spread_of_slopes(oracles, points, doubtful, slopes.of, u) if slopes and len(doubtful) else None
+    return Evaluated(
+        u=u,
+        value=value,
+        inside=inside,
+        usual=usual & inside,
+        autodiff=autodiff,
+        magnification=MAGNIFICATION if fine else 1.0,
+        magnified=magnified,
+        other_mode=other_mode,
+        smooth=smooth,
+        refuted=disagreeing_directions(oracles, points) & inside,
+        slopes=slopes,
+        conditioning=conditioning,
+    )
+
+
+def finite_rows(value: list[Leaf], count: int) -> Rows:
+    """The points at which every entry of the forward's value is finite."""
+    return np.array([all(np.isfinite(leaf[i]).all() for leaf in value) for i in range(count)])
