@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from manual_grads.checking.arrays import computing_in, quiet
 
@@ -64,3 +65,16 @@ def traces(f: Callable[..., Any], arrays: list[Any]) -> bool:
     except Exception:  # whatever it is, the caller has another way, or it will be raised again
         return False
     return True
+
+
+def in_turn(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """`jax.vmap(f, axes)` of first axes, one after the other: for what has no batching rule."""
+
+    def all_of(*args: Any) -> Any:
+        def one(slices: list[Any]) -> Any:
+            given = iter(slices)
+            return f(*(x if axis is None else next(given) for x, axis in zip(args, axes, strict=True)))
+
+        return jax.lax.map(one, [jnp.asarray(x) for x, axis in zip(args, axes, strict=True) if axis is not None])
+
+    return all_of

@@ -6,12 +6,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, eps_of, is_float, leaves_of
+from manual_grads.checking.arrays import computing_in, eps_of, leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.expected import Expected
+from manual_grads.checking.truth.primitives import converted_formats
 from manual_grads.checking.truth.spread import patterns_of_noise, scaled_spread
 
 # Times u and the result's size: a formula that rounding moves further than this at the median point isn't one of whose
@@ -49,17 +50,4 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
 def coarsest_eps(f: Callable[..., Any], *args: Any) -> float:
     """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
     closed = jax.make_jaxpr(f)(*args)
-    return max([0.0, *(eps_of(dtype) for dtype in _converted_to(closed.jaxpr))])
-
-
-def _converted_to(jaxpr: Any) -> list[Any]:
-    found = []
-    for eqn in jaxpr.eqns:
-        if eqn.primitive.name == "convert_element_type" and is_float(eqn.invars[0].aval):
-            found += [out.aval.dtype for out in eqn.outvars if is_float(out.aval)]
-        for inner in jax.tree.leaves(
-            list(eqn.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")
-        ):
-            inner = getattr(inner, "jaxpr", inner)
-            found += _converted_to(inner) if hasattr(inner, "eqns") else []
-    return found
+    return max([0.0, *(eps_of(dtype) for dtype in converted_formats(closed.jaxpr))])

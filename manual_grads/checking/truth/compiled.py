@@ -1,7 +1,6 @@
 """The oracles of a claim as compiled functions: each by its own way to differentiate, and one that measures noise."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,9 +8,10 @@ import numpy as np
 
 from manual_grads.checking.arrays import Leaf, computing_in
 from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import Compiled, Job, compiled, traces
+from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
+from manual_grads.checking.truth.primitives import opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
 
 # The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many
@@ -72,19 +72,13 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
     """The oracles of a claim, for arrays like the example's; its notes name those that can't be had."""
     with computing_in("float64"):
         text = str(jax.make_jaxpr(claim.value)(*example))
-        # A convolution that isn't optimised takes longer to run than it takes to optimise.
-        to_compile = partial(compiled, format_name="float64", optimised="conv_general_dilated" in text)
-        over_points = (0,) * len(example)
-
-        def under_patterns(f: Callable[..., Any]) -> Compiled:
-            each_pattern = jax.vmap(f, (None, 0, *(None,) * len(example)))
-            return to_compile(jax.vmap(each_pattern, (None, None, *over_points)))
-
+        points = _points_like(claim, example, text)
         with_noise = noisy if thorough else noisy_inputs
         oracles = CompiledOracles(
-            claimed=under_patterns(with_noise(claim.claimed, claim.differentiated)),
-            manual=under_patterns(noisy(claim.manual_of, None)),  # at exact inputs: beside x == 0 it may be another one
-            value=to_compile(jax.vmap(claim.value)),
+            claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
+            # At exact inputs: beside x == 0 it may be another function.
+            manual=points.under_patterns(noisy(claim.manual_of, None)),
+            value=points.compiled(claim.value),
             claimed_mode=_claimed_mode(claim),
             modes={},
             stepped=None,
@@ -99,7 +93,36 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
         )
         if not thorough:
             return oracles
-        return _with_differences(_with_other_mode(oracles, claim, example, to_compile), claim, example, to_compile)
+        oracles.notes.extend(_unmeasured(claim, example))
+        return _with_differences(_with_other_mode(oracles, claim, example, points), claim, example, points)
+
+
+class _PointsLike(NamedTuple):
+    """How a function of one point becomes a compiled one of many."""
+
+    batch: Callable[..., Any]  # `jax.vmap`, or what does the same for a function that has no batching rule
+    arrays: int  # of a point
+    optimised: bool
+
+    def compiled(self, f: Callable[..., Any], parameters: int = 0) -> Compiled:
+        """`f(*parameters, *arrays)`, for arrays that are stacked over the points."""
+        batched = self.batch(f, (None,) * parameters + (0,) * self.arrays)
+        return compiled(batched, "float64", optimised=self.optimised)
+
+    def under_patterns(self, f: Callable[..., Any]) -> Compiled:
+        """`f(u, noise, *arrays)`, for each pattern of noise."""
+        return self.compiled(self.batch(f, (None, 0, *(None,) * self.arrays)), parameters=2)
+
+
+def _points_like(claim: Claim, example: list[Any], text: str) -> _PointsLike:
+    """How to batch the claim's functions, given the forward's jaxpr as text."""
+    one_point = [np.asarray(x)[None] for x in example]
+    return _PointsLike(
+        batch=jax.vmap if traces(jax.vmap(claim.claimed), one_point) else in_turn,
+        arrays=len(example),
+        # A convolution that isn't optimised takes longer to run than it takes to optimise.
+        optimised="conv_general_dilated" in text,
+    )
 
 
 def _claimed_mode(claim: Claim) -> str:
@@ -108,23 +131,29 @@ def _claimed_mode(claim: Claim) -> str:
     return "forward" if getattr(by, "__name__", "") in ("jacfwd", "jvp") else "reverse"
 
 
+def _unmeasured(claim: Claim, example: list[Any]) -> list[str]:
+    """A note that names what can't be looked into."""
+    tried = [jax.make_jaxpr(f)(*example) for f in (claim.claimed, claim.manual_of) if traces(f, example)]
+    names = dict.fromkeys(name for closed in tried for name in opaque(closed.jaxpr))
+    return [f"rounding inside {', '.join(names)} isn't measured: each counts as one operation"] if names else []
+
+
 def _with_other_mode(
-    oracles: CompiledOracles, claim: Claim, example: list[Any], to_compile: Callable[..., Compiled]
+    oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
 ) -> CompiledOracles:
     """With the mode of autodiff that the claim itself doesn't use, if it is to be had."""
     name, oracle = ("reverse", reverse) if oracles.claimed_mode == "forward" else ("forward", forward)
     of = claim._replace(forward=jax.tree.map(oracle, claim.forward)).claimed
     if traces(of, example):
-        return oracles._replace(modes={name: to_compile(jax.vmap(of))})
+        return oracles._replace(modes={name: points.compiled(of)})
     note = f"{name} mode: not to be had (as forward mode of a custom_vjp)"
     return oracles._replace(notes=[*oracles.notes, note])
 
 
 def _with_differences(
-    oracles: CompiledOracles, claim: Claim, example: list[Any], to_compile: Callable[..., Compiled]
+    oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
 ) -> CompiledOracles:
     """With central differences: of every entry, or along some directions if there are too many."""
-    each_point = (None, *(0,) * len(example))
 
     def stepped(step: Any, *leaves: Any) -> Any:
         of = jax.tree.map(lambda f: differences(f, step), claim.forward)
@@ -132,11 +161,11 @@ def _with_differences(
 
     entries = sum(np.size(x) for x in example)
     if entries <= MAX_DIFFERENCED and traces(stepped, [TRACING_STEP, *example]):
-        return oracles._replace(stepped=to_compile(jax.vmap(stepped, each_point)))
+        return oracles._replace(stepped=points.compiled(stepped, parameters=1))
     along = slopes_along(claim.value, example, DIRECTIONS)
     if traces(along, [TRACING_STEP, *example]):
         note = f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each"
-        directed = to_compile(jax.vmap(along, each_point))
+        directed = points.compiled(along, parameters=1)
         return oracles._replace(directed=directed, notes=[*oracles.notes, note])
     return oracles._replace(notes=[*oracles.notes, "differences: not to be had"])
 

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,17 +31,17 @@ def forward(f: Callable[..., Any]) -> Callable[..., Any]:
 def differences(f: Callable[..., Any], step: Any = 0.002) -> Callable[..., Any]:
     """f, differentiated by central differences, entry by entry; second derivatives are differences of differences."""
 
-    def by_differences(g: Callable[..., list[Array]], argnums: tuple[int, ...]) -> Callable[..., Any]:
-        return central_differences(_contracted(g, by_differences), argnums, step)
+    def by_differences(g: Callable[..., list[Array]], argnums: tuple[int, ...], step: Any) -> Callable[..., Any]:
+        return central_differences(_contracted(g, by_differences, step), argnums, step)
 
-    return with_jacobian(f, by_differences)
+    return with_jacobian(f, by_differences, step)
 
 
 ORACLES = {"reverse": reverse, "forward": forward, "differences": differences}
 
 
-def with_jacobian(f: Callable[..., Any], jacobian: Callable[..., Any]) -> Callable[..., Any]:
-    """f, with `jacobian(g, argnums)(*args)` for its full Jacobian with respect to the arguments `argnums`.
+def with_jacobian(f: Callable[..., Any], jacobian: Callable[..., Any], *options: Any) -> Callable[..., Any]:
+    """f, with `jacobian(g, argnums, *options)(*args)` for its full Jacobian with respect to the arguments `argnums`.
 
     g is f as a function of arrays that returns a list of arrays. JAX contracts the Jacobian with the tangents; since
     that is linear in them, it can also be transposed, for reverse mode.
@@ -58,20 +59,24 @@ def with_jacobian(f: Callable[..., Any], jacobian: Callable[..., Any]) -> Callab
             shape[:] = [out]
             return results
 
-        results = _contracted(g, jacobian)(*(x for x, t in zip(leaves, traced, strict=True) if t))
+        results = _contracted(g, jacobian, *options)(*(x for x, t in zip(leaves, traced, strict=True) if t))
         return jax.tree.unflatten(shape[0], results)
 
     return same
 
 
-def _contracted(g: Callable[..., list[Array]], jacobian: Callable[..., Any]) -> Callable[..., list[Array]]:
+def _contracted(
+    g: Callable[..., list[Array]], jacobian: Callable[..., Any], *options: Any
+) -> Callable[..., list[Array]]:
+    # Options may be traced. They are operands, since JAX can lose what a rule closes over: 0.12 does, inside a loop.
     @jax.custom_jvp
-    def same(*args: Any) -> list[Array]:
+    def same(options: tuple[Any, ...], *args: Any) -> list[Array]:
         return g(*args)
 
     @same.defjvp
-    def same_jvp(args: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[list[Array], list[Array]]:
+    def same_jvp(primals: tuple[Any, ...], all_tangents: tuple[Any, ...]) -> tuple[list[Array], list[Array]]:
         """J·tangents, by the Jacobian."""
+        (options, *args), (_, *tangents) = primals, all_tangents
         argnums = tuple(i for i, arg in enumerate(args) if jnp.issubdtype(jnp.result_type(arg), jnp.floating))
         along = [
             jax.tree.reduce(
@@ -81,11 +86,11 @@ def _contracted(g: Callable[..., list[Array]], jacobian: Callable[..., Any]) -> 
                     for i, block in zip(argnums, of, strict=True)
                 ],
             )
-            for of in jacobian(g, argnums)(*args)
+            for of in jacobian(g, argnums, *options)(*args)
         ]
-        return same(*args), along
+        return same(options, *args), along
 
-    return same
+    return partial(same, options)
 
 
 def central_differences(
