@@ -20,7 +20,7 @@ def candidates(e: Evidence) -> Iterator[Candidate]:
 
 
 def _fitted(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """X broadcast along leading or trailing axes, if it can be."""
+    """The array, broadcast along leading or trailing axes; None, if it can't be."""
     for candidate in (x, x.reshape(*x.shape, *[1] * (len(shape) - x.ndim)) if x.ndim < len(shape) else x):
         try:
             if np.broadcast_shapes(candidate.shape, shape) == shape:
@@ -31,6 +31,7 @@ def _fitted(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _unfitted(e: Evidence) -> Iterator[Candidate]:
+    """Arrays made of the arguments and of the forward's value, in shapes of their own."""
     floats = [(f"args{name}", x) for name, x in e.inputs if np.issubdtype(x.dtype, np.floating)]
     for name, labels in e.inputs:
         if np.issubdtype(labels.dtype, np.integer) and e.got.shape[:-1] == labels.shape:
@@ -115,6 +116,7 @@ def _of_two(name: str, x: np.ndarray, other: str, y: np.ndarray) -> Iterator[Can
 
 
 def _of_the_truth(e: Evidence) -> Iterator[Candidate]:
+    """Arrays made of the true gradient and of the result."""
     shape = e.got.shape
     for axis in range(1, len(shape)):
         yield f"the mean of the true gradient over axis {axis - 1}", _mean(e.want, axis)

@@ -19,8 +19,14 @@ from manual_grads.checking.diagnosis.places import (
     special_points,
     tails,
 )
-from manual_grads.checking.diagnosis.terms import missing_factor, missing_term, missing_terms, mistaken, shaped
+from manual_grads.checking.diagnosis.terms import missing_factor, missing_term, missing_terms, mistaken, residual_along
 from manual_grads.checking.report import Hypothesis
+
+SAME_FACTOR = 1e-4  # relative: a factor so close to a named number is that number
+ONE = 1e-6  # a factor so close to 1 is no explanation
+MIN_DISTINCT = 8  # numbers: of fewer, such as 0.5 and 1, all may be of a narrow format by chance
+MAX_PERMUTED = 5  # entries: of so many, all orders are tried (120)
+MIN_SHARE_RIGHT = 0.1  # of the entries: if fewer are right, it isn't zeros that are wrong
 
 
 def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
@@ -28,8 +34,8 @@ def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
     found: dict[str, Hypothesis] = {}
     for e in wrong:
         # Where nothing but NaN is wrong, its place is all there is to find.
-        for guess in GUESSES if (e.wrong & np.isfinite(e.got)).any() else (not_finite, tails, special_points):
-            for h in guess(e):
+        for hypothesis in HYPOTHESES if (e.wrong & np.isfinite(e.got)).any() else (not_finite, tails, special_points):
+            for h in hypothesis(e):
                 text = f"{e.where}: {h.text}" if e.where else h.text
                 if h.name in found:
                     if text not in found[h.name].text:
@@ -66,7 +72,7 @@ def constant_factor(e: Evidence) -> Iterator[Hypothesis]:
         return
     named = _named(factor, e)
     exact = named[1] if named else factor
-    if abs(exact - 1) < 1e-6 or not e.explains(e.got / exact, max(1.0, 1 / abs(exact))):
+    if abs(exact - 1) < ONE or not e.explains(e.got / exact, max(1.0, 1 / abs(exact))):
         return
     before, after = e.error(e.got), e.error(e.got / exact)
     evidence = f"multiplying by {1 / exact:.6g} brings the worst error from {before:.2g} to {after:.2g}"
@@ -91,7 +97,7 @@ def _named(factor: float, e: Evidence) -> tuple[str, float] | None:
         n = int(np.prod(x.shape[1:]))
         if x.ndim > 2 and n > 1:
             known |= {f"N (N = {n}, the size of {where})": n, f"1/N (N = {n}, the size of {where})": 1 / n}
-    fits = [name for name, c in known.items() if abs(size - c) < 1e-4 * c]
+    fits = [name for name, c in known.items() if abs(size - c) < SAME_FACTOR * c]
     if not fits:
         return None
     numbers = sorted((name for name in fits if "N" in name), key=lambda name: ("N−1" in name, "√" in name))
@@ -103,8 +109,7 @@ def rounded(e: Evidence) -> Iterator[Hypothesis]:
     """Every number of the result is one of a narrower format."""
     got = e.got[e.decided & np.isfinite(e.got) & (e.got != 0)]
     for narrow in ("bfloat16", "float16", "float32"):
-        # Of a few round numbers, as 0.5 is, it could be by chance.
-        if len(np.unique(got)) > 8 and (got == got.astype(jnp.dtype(narrow)).astype(np.float64)).all():
+        if len(np.unique(got)) > MIN_DISTINCT and (got == got.astype(jnp.dtype(narrow)).astype(np.float64)).all():
             largest = np.max(np.abs(e.got - e.want)[e.wrong] / np.abs(e.want)[e.wrong], initial=0)
             if largest <= 4 * float(jnp.finfo(narrow).eps):
                 yield Hypothesis("rounded", f"rounded to {narrow}: every number of the result is one of that format")
@@ -124,7 +129,7 @@ def rearranged(e: Evidence) -> Iterator[Hypothesis]:
     for axis in range(1, e.got.ndim):
         n = e.got.shape[axis]
         orders = [np.roll(np.arange(n), k) for k in range(1, n)] + [np.arange(n)[::-1]]
-        if 2 < n <= 5:
+        if 2 < n <= MAX_PERMUTED:
             orders += [np.array(p) for p in permutations(range(n))]
         for order in orders:
             if n > 1 and (order != np.arange(n)).any() and e.explains(np.take(e.got, order, axis)):
@@ -144,7 +149,7 @@ def swapped(e: Evidence) -> Iterator[Hypothesis]:
 def zeros(e: Evidence) -> Iterator[Hypothesis]:
     """Right but where it is zero, or where it should be: a mask that is wrong, or was forgotten."""
     wrong = e.wrong & np.isfinite(e.got)
-    if not wrong.any() or (e.decided & ~wrong).sum() < 0.1 * e.decided.sum():
+    if not wrong.any() or (e.decided & ~wrong).sum() < MIN_SHARE_RIGHT * e.decided.sum():
         return
     if not e.got[wrong].any():
         yield Hypothesis("zero", f"zero where it should not be, at {int(wrong.sum())} entries; the others are right")
@@ -155,7 +160,7 @@ def zeros(e: Evidence) -> Iterator[Hypothesis]:
 
 
 # What explains every number comes first; then where it is wrong; then what some numbers a point explain.
-GUESSES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
+HYPOTHESES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     not_finite,
     constant_factor,
     rounded,
@@ -173,7 +178,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     right_in_one_place,
     zeros,
     missing_terms,
-    shaped,
+    residual_along,
     mistaken,
     special_points,
 )

@@ -6,11 +6,14 @@ from itertools import combinations
 import numpy as np
 
 from manual_grads.checking.diagnosis.candidates import Candidate, candidates
-from manual_grads.checking.diagnosis.evidence import Evidence
+from manual_grads.checking.diagnosis.evidence import EXPLAINED, Evidence
 from manual_grads.checking.report import Hypothesis
 
-PAIRED = 60  # parts at most, of which every two are tried together
-LARGE = 20_000  # entries: of more, that would take too long
+MAX_PAIRED = 60  # candidates, of which every two are tried together: 1770 pairs
+MAX_PAIRED_ENTRIES = 20_000  # of a result: for a larger one, all pairs would take seconds
+MAX_UNEXPLAINED = 1e-4  # of a residual's sum of squares: what leaves more isn't worth a look at every entry
+WHOLE_NUMBER = 1e-4  # a coefficient so close to a whole number is meant to be that
+MAX_COEFFICIENT = 1e3  # a term that is added so many times explains by cancellation
 
 
 def missing_term(e: Evidence) -> Iterator[Hypothesis]:
@@ -20,11 +23,12 @@ def missing_term(e: Evidence) -> Iterator[Hypothesis]:
 
 def missing_terms(e: Evidence) -> Iterator[Hypothesis]:
     """The residual is made of two recognisable things."""
-    if e.got.size <= LARGE:
-        yield from _missing(e, list(combinations(_finite(candidates(e))[:PAIRED], 2)))
+    if e.got.size <= MAX_PAIRED_ENTRIES:
+        yield from _missing(e, list(combinations(_finite(candidates(e))[:MAX_PAIRED], 2)))
 
 
 def _missing(e: Evidence, guesses: Sequence[tuple[Candidate, ...]]) -> Iterator[Hypothesis]:
+    """The first guess whose candidates, each times a number, add up to the residual: by weighted least squares."""
     finite = np.isfinite(e.got) & e.decided
     weight = np.where(finite, 1 / e.allowance, 0.0)
     weight /= weight.max(initial=1e-300)
@@ -37,11 +41,11 @@ def _missing(e: Evidence, guesses: Sequence[tuple[Candidate, ...]]) -> Iterator[
             continue
         scales = np.linalg.solve(gram, against)
         # Most guesses are far off, which a look at the sum of squares shows.
-        if residual @ residual - scales @ against > 1e-4 * (residual @ residual):
+        if residual @ residual - scales @ against > MAX_UNEXPLAINED * (residual @ residual):
             continue
-        scales = np.where(abs(scales - np.round(scales)) < 1e-4, np.round(scales), scales)
+        scales = np.where(abs(scales - np.round(scales)) < WHOLE_NUMBER, np.round(scales), scales)
         instead = e.got + sum(s * part for s, (_, part) in zip(scales, guess, strict=True))
-        if (scales != 0).all() and (abs(scales) < 1e3).all() and e.explains(instead):
+        if (scales != 0).all() and (abs(scales) < MAX_COEFFICIENT).all() and e.explains(instead):
             added = " and ".join(f"{s:.4g} × {name}" for s, (name, _) in zip(scales, guess, strict=True))
             text = (
                 f"a term is missing (or one too many): adding {added} brings the worst error from {e.error(e.got):.2g}"
@@ -73,12 +77,13 @@ def mistaken(e: Evidence) -> Iterator[Hypothesis]:
 
 
 def _same(e: Evidence, x: np.ndarray, part: np.ndarray) -> bool:
+    """Whether an array is the candidate, at every entry that is decided."""
     with np.errstate(all="ignore"):
-        close = np.abs(x - part) <= 8 * e.allowance
+        close = np.abs(x - part) <= EXPLAINED * e.allowance
     return bool(close[e.decided & np.isfinite(x)].all())
 
 
-def shaped(e: Evidence) -> Iterator[Hypothesis]:
+def residual_along(e: Evidence) -> Iterator[Hypothesis]:
     """The residual is, at each point or in each row of it, a multiple of a direction, or of two."""
     finite = np.isfinite(e.got) & e.decided
     if e.got.ndim < 2 or not finite.any():
@@ -106,6 +111,7 @@ def _along(axes: tuple[int, ...]) -> str:
 
 
 def _directions(e: Evidence, axes: tuple[int, ...]) -> Iterator[Candidate]:
+    """What a residual may be a multiple of, along these axes."""
     yield "the same number for all entries (a mean or a sum over it)", np.ones(e.got.shape)
     if e.got.ndim > 2:
         yield "a multiple of the true gradient (as if one factor of a product were wrong)", e.want
@@ -139,4 +145,5 @@ def _projected(residual: np.ndarray, directions: list[np.ndarray], axes: tuple[i
 
 
 def _finite(some: Iterator[Candidate]) -> list[Candidate]:
+    """The candidates with zeros where they aren't finite."""
     return [(name, np.where(np.isfinite(part), part, 0.0)) for name, part in some]

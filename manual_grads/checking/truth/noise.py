@@ -67,11 +67,11 @@ class _Run:
     def input(self, x: Any, differentiated: bool) -> Any:
         """An argument. What isn't differentiated may be a mask or a label, whose zeros and ones are exact."""
         if differentiated:
-            return self.rounded(x, jnp.where(x == 0, 1.0, x))
-        return self.rounded(x, jnp.where(x == jnp.round(x), 0.0, x)) if _is_float(x) else x
+            return self.perturbed(x, jnp.where(x == 0, 1.0, x))
+        return self.perturbed(x, jnp.where(x == jnp.round(x), 0.0, x)) if _is_float(x) else x
 
-    def rounded(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
-        """X, off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
+    def perturbed(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
+        """A number off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
             return x
         size = x if magnitude is None else magnitude
@@ -108,17 +108,17 @@ class _Run:
                 branches = [partial(lambda b, *ops: self.evaluate(b, list(ops)), b) for b in eqn.params["branches"]]
                 return list(lax.switch(index, branches, *operands))
             case Kind.FACTORISATION:  # exact for a matrix that is off by an ULP of its largest entry
-                values = [self.rounded(v, jnp.max(jnp.abs(v))) if _is_float(v) else v for v in values]
+                values = [self.perturbed(v, jnp.max(jnp.abs(v))) if _is_float(v) else v for v in values]
         outs = bind(eqn, values)
         if kind is Kind.EXACT:
             return outs
         if kind is Kind.SUM:
             (magnitude,) = bind(eqn, [*map(jnp.abs, values)])  # a sum's error is relative to that of the absolute terms
             # The roundings of n additions one after the other are a random walk, about √n / 2 of them long.
-            return [self.rounded(outs[0], magnitude, max(1.0, terms(eqn) ** 0.5 / 2))]
+            return [self.perturbed(outs[0], magnitude, max(1.0, terms(eqn) ** 0.5 / 2))]
         if kind is Kind.FACTORISATION or eqn.primitive.multiple_results:
-            return [self.rounded(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
-        return [self.rounded(out, ulps=ELEMENTARY.get(eqn.primitive.name, 1.0)) for out in outs]
+            return [self.perturbed(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
+        return [self.perturbed(out, ulps=ELEMENTARY.get(eqn.primitive.name, 1.0)) for out in outs]
 
     def scan(self, eqn: Any, values: list[Any]) -> list[Any]:
         """A loop, with other noise in each of its rounds."""
