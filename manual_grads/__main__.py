@@ -66,16 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     """Runs the command that the options name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
     if options.command == "train":
-        from manual_grads.training import report as training
+        from manual_grads.commands.train import train
 
-        return training.train(options.epochs, options.seed, options.json, options.plot)
+        return train(options.epochs, options.seed, options.json, options.plot)
     if options.command == "lines":
         from manual_grads.commands.lines import lines
 
         return lines(options.task, options.seed, options.json)
     if options.command == "check":
+        from manual_grads.commands.check import check
         from manual_grads.commands.loading import NoRules
-        from manual_grads.commands.verify import check
 
         try:
             return check(options.target, options.seed, options.json)
@@ -93,9 +93,9 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
         from manual_grads.accuracy import plots
 
         return plots.draw_all(options.plot)
-    from manual_grads.accuracy import report
+    from manual_grads.commands.accuracy import accuracy
 
-    return report.accuracy(options.only, options.seed, options.json, options.exhaustive)
+    return accuracy(options.only, options.seed, options.json, options.exhaustive)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_importing_it_changes_no_configuration():
     code = (
         "import jax; before = dict(jax.config.values); "
         "import manual_grads, manual_grads.checking.verify, manual_grads.derivations.verdicts; "
-        "import manual_grads.accuracy.report, manual_grads.accuracy.plots; "
+        "import manual_grads.commands.accuracy, manual_grads.accuracy.plots; "
         "assert before == dict(jax.config.values)"
     )
     subprocess.check_call([sys.executable, "-c", code])

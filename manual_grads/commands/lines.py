@@ -6,10 +6,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from manual_grads.commands.printing import console, mark, print_json
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.lines import Chain
 from manual_grads.derivations.verdicts import Verdict, judge
-from manual_grads.printing import console, mark, print_json
 
 
 def lines(task: str | None, seed: int, as_json: bool) -> int:

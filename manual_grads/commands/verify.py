@@ -1,4 +1,4 @@
-"""`manual-grads verify` and `manual-grads check`: a table of rules, or JSON."""
+"""`manual-grads verify`: a table of rules, the verdict on the lines and on the digits, or JSON."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,27 +10,22 @@ from rich.table import Table
 from rich.text import Text
 
 import manual_grads  # noqa: F401 - registers the rules
-from manual_grads.checking.digits import DigitsReport, verify_on_digits
 from manual_grads.checking.verify import RuleVerdict, verify_rule
 from manual_grads.commands.lines import judged, misprints_table, summary, verdict_json
-from manual_grads.commands.loading import rules_of
+from manual_grads.commands.printing import SHORT, console, mark, print_json
 from manual_grads.derivations import CHAINS
-from manual_grads.printing import SHORT, console, mark, print_json
 from manual_grads.rules import FLOATS, RULES, Rule
+from manual_grads.training.full_batch import DigitsReport, verify_on_digits
 
 
 def verify(only: list[str] | None, seed: int, as_json: bool) -> int:
     """Verifies the rules; unless only some are asked for, also the document's lines and the network on real data."""
     rules = sorted((RULES[name] for name in only or RULES), key=lambda rule: rule.equation)
-    return _verify("verify", rules, not only, seed, as_json)
+    return verify_rules("verify", rules, seed, as_json, document=not only)
 
 
-def check(target: str, seed: int, as_json: bool) -> int:
-    """Verifies the rules that a file or a module registers."""
-    return _verify("check", rules_of(target), False, seed, as_json)
-
-
-def _verify(command: str, rules: list[Rule], document: bool, seed: int, as_json: bool) -> int:
+def verify_rules(command: str, rules: list[Rule], seed: int, as_json: bool, document: bool = False) -> int:
+    """Verifies rules, and if so wished the document's lines and the network on real data; prints what was found."""
     chains = CHAINS if document else ()
     out = console()
     with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:

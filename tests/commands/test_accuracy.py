@@ -11,13 +11,14 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.__main__ import main
-from manual_grads.accuracy import inputs, report, survey
+from manual_grads.accuracy import inputs, measure, survey
+from manual_grads.commands import accuracy as command
 from manual_grads.rules import RULES
 
 
 @pytest.fixture(autouse=True)
 def fewer_numbers(monkeypatch):
-    monkeypatch.setattr(report, "SPREAD", 2**16)
+    monkeypatch.setattr(measure, "SPREAD", 2**16)
 
 
 def results(capsys):
@@ -56,7 +57,7 @@ def test_the_input_of_the_worst_error_is_in_the_json_to_the_last_bit(capsys):
     main(["accuracy", "--only", "softmax", "--json"])
     row = next(row for row in results(capsys)["rows"] if row["dtype"] == "float32")
     logits = [float.fromhex(text) for text in row["by_hand"]["args"][0]]
-    cases = inputs.cases(RULES["softmax"], np.dtype("float32"), *report.CLASSES)
+    cases = inputs.cases(RULES["softmax"], np.dtype("float32"), *measure.CLASSES)
     (at,) = np.flatnonzero((cases.args[0] == logits).all(-1))
     assert cases.families[at] == row["by_hand"]["family"]
 
@@ -95,22 +96,14 @@ def wrong_like(right, wrong):
     return wrong
 
 
-def test_every_size_is_tried_if_exhaustive():
-    rule = RULES["softmax_cross_entropy"]
-    shapes = [cases.args[0].shape[1] for cases in report.groups_of(rule, "float16", 0, exhaustive=True)]
-    assert set(shapes) == {1, 2, 3, 10, 200, 10_000, 100_000}
-    assert len(shapes) == 2 * 7  # indices and distributions
-    assert len(list(report.groups_of(rule, "float16", 0, exhaustive=False))) == 1
-
-
 def test_errors_in_few_characters():
-    assert [report.number(x) for x in (0.5, 2.196, 99.0, 1.7e7, np.inf)] == ["0.50", "2.20", "99.00", "2e7", "∞"]
+    assert [command.number(x) for x in (0.5, 2.196, 99.0, 1.7e7, np.inf)] == ["0.50", "2.20", "99.00", "2e7", "∞"]
 
 
 def test_a_number_is_shown_as_a_hexadecimal_float():
-    assert report.place(survey.Worst(2.0, 3.0, 0, "every number", 0, (np.float32(-16.5),))) == "-0x1.08p+4"
-    assert report.place(survey.Worst(2.0, 3.0, 0, "spread 80", 7, (np.zeros(3),))) == "spread 80 [7]"
-    assert report.place(survey.Worst(0.5, 3.0, 0)) == "rounded right"
+    assert command.place(survey.Worst(2.0, 3.0, 0, "every number", 0, (np.float32(-16.5),))) == "-0x1.08p+4"
+    assert command.place(survey.Worst(2.0, 3.0, 0, "spread 80", 7, (np.zeros(3),))) == "spread 80 [7]"
+    assert command.place(survey.Worst(0.5, 3.0, 0)) == "rounded right"
 
 
 @pytest.mark.parametrize("arguments", [["--only", "no_such_rule"], ["--seed", "x"], ["--no-such-option"]], ids=str)
