@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+NEEDED = {"run": ("flint", "optax", "rich", "sklearn"), "plot": ("matplotlib", "rich"), "table": ("rich",)}
+
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of both commands."""
@@ -46,6 +48,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or PyTorch's idle threads spin in others' turns
         if options.platform:
             os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[options.platform]
+    try:
+        from manual_grads.commands import process
+    except ModuleNotFoundError as missing:  # JAX itself, or this package's folder
+        print(
+            f"python -m benchmarks: {missing}: in a clone of this repository, pip install '.[bench]'", file=sys.stderr
+        )
+        return 2
+    run = process.run if arguments is None else process.status
+    return run("python -m benchmarks", lambda: command(options, top))
+
+
+def command(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
+    """Runs the command that the options name, if all that it needs is there."""
+    from manual_grads.commands import extras, outputs, process
+
+    named = "the benchmark" if options.command == "run" else options.command
+    extras.require(named, NEEDED[options.command], "bench")
+    if options.command == "run":
+        try:
+            process.require_device()
+        except process.BadInput as error:
+            if options.platform != "gpu":
+                raise
+            install = "if it is one of NVIDIA's, in a clone of this repository: pip install '.[cuda13]', or '.[cuda12]'"
+            raise process.BadInput(f"--platform gpu: JAX finds no GPU here; {install}") from error
+        if options.json:
+            outputs.require_folder("--json", options.json.parent)
+            outputs.require_file("--json", options.json)
         from benchmarks.run import run
 
         return run(options, top)
@@ -53,13 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "plot":
             from benchmarks.plots import draw_all
 
-            return draw_all(options.file, options.to or options.file.parent)
+            to = options.to or options.file.parent
+            outputs.require_folder("--to", to)
+            return draw_all(options.file, to)
         from benchmarks.page import print_table
 
         return print_table(options.file)
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise process.BadInput(f"{options.file}: it can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise process.BadInput(str(error)) from error
 
 
 if __name__ == "__main__":

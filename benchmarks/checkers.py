@@ -22,6 +22,7 @@ from jax.test_util import check_grads
 from rich.progress import track
 
 from manual_grads.checking import check_gradient
+from manual_grads.commands import outputs, process
 from tests.checking.corpus.right import RIGHT
 from tests.checking.corpus.wrong import WRONG
 
@@ -193,9 +194,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checkers", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     options = parser.parse_args(arguments)
+    run = process.run if arguments is None else process.status
+    return run("python -m benchmarks.checkers", lambda: write(options.write))
+
+
+def write(file: Path | None) -> int:
+    """Prints the page, or writes it into a file."""
+    if file:
+        outputs.require_file("--write", file)
     page = table(survey())
-    if options.write:
-        options.write.write_text(page, encoding="utf-8")
+    if file:
+        file.write_text(page, encoding="utf-8")
     else:
         print(page)
     return 0

@@ -11,6 +11,7 @@ import jax
 from benchmarks.machine import read
 from benchmarks.measure import inputs
 from benchmarks.workloads import SUITES
+from manual_grads.commands import process
 
 LONGEST = 300  # seconds that a contender may take to compile and run
 
@@ -19,7 +20,7 @@ def peak_of(suite: str, workload: str, contender: str) -> int | None:
     """Bytes above what was in use before the run, results included; None where that can't be found out."""
     command = [sys.executable, "-m", "benchmarks.memory", suite, workload, contender]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+        done = process.child(command, LONGEST, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except subprocess.TimeoutExpired:
         return None
     words = done.stdout.split()

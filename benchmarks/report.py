@@ -1,14 +1,37 @@
 """What the benchmark prints: a table for each workload as soon as it is measured, and a summary."""
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks import ratios
 from benchmarks.machine import limit_seconds
 from benchmarks.ratios import Ratio
+from manual_grads.commands.printing import Column, fitting
 
 STYLES = {"faster": "green", "slower": "red", "tie": "yellow"}
+OF_A_WORKLOAD = (
+    Column("contender", folds_at=24),
+    Column("ms", right=True),
+    Column("by hand / it", right=True, folds_at=19),
+    Column("compiled in s", right=True, spare=3),
+    Column("temporaries", right=True, spare=2),
+    Column("faults", right=True, spare=5),
+    Column("% of limit", right=True, spare=4),
+    Column("", spare=1, folds_at=24),
+)
+OF_ALL = (
+    Column("workload", folds_at=24),
+    Column("ms", right=True, spare=5),
+    Column("to autodiff", right=True, folds_at=19),
+    Column("", spare=2, folds_at=20),
+    Column("to a peer", right=True, spare=1, folds_at=19),
+    Column("", spare=3, folds_at=20),
+    Column("A/A", right=True, spare=4, folds_at=19),
+    Column("temporaries / autodiff's", right=True, spare=6),
+    Column("% of limit", right=True, spare=7),
+)
 BUSY = 0.5  # of the threads, at work for others before the benchmark begins
 
 
@@ -34,52 +57,40 @@ def busy(machine: dict) -> bool:
     return machine["load"] > BUSY * machine["threads"]
 
 
-def workload_table(row: dict, machine: dict) -> Table:
+def workload_table(out: Console, row: dict, machine: dict) -> Table:
     """Every contender of a workload, and the control."""
     limit = limit_seconds(row, machine)
-    table = Table(
-        title=Text(f"{row['workload']}  (the machine's limit: {milliseconds(limit)} ms)"), title_justify="left"
-    )
-    for heading in ("contender", "ms", "by hand / it", "compiled in s", "temporaries", "faults", "% of limit", ""):
-        table.add_column(heading, justify="left" if heading in ("contender", "") else "right")
+    rows = []
     hand = ratios.named(row, row["contenders"][0]["name"])
     for found in row["contenders"]:
         seconds = float(np.median(found["seconds"])) if found["seconds"] else None
         ratio = ratios.paired(hand["seconds"], found["seconds"]) if hand and seconds and found is not hand else None
-        table.add_row(
-            Text(f"{found['name']}"),
-            "" if seconds is None else milliseconds(seconds),
-            "" if ratio is None else ratio_text(ratio),
-            "" if found["compile_seconds"] is None else f"{found['compile_seconds']:.2f}",
-            size(found["temporaries"]),
-            "" if found["faults"] is None else f"{found['faults']:.0f}",
-            "" if seconds is None else f"{100 * limit / seconds:.0f}",
-            Text(found["note"] if found["status"] == "timed" else f"{found['status']}: {found['note']}", style="dim"),
+        rows.append(
+            (
+                Text(f"{found['name']}"),
+                "" if seconds is None else milliseconds(seconds),
+                "" if ratio is None else ratio_text(ratio),
+                "" if found["compile_seconds"] is None else f"{found['compile_seconds']:.2f}",
+                size(found["temporaries"]),
+                "" if found["faults"] is None else f"{found['faults']:.0f}",
+                "" if seconds is None else f"{100 * limit / seconds:.0f}",
+                Text(
+                    found["note"] if found["status"] == "timed" else f"{found['status']}: {found['note']}", style="dim"
+                ),
+            )
         )
     control = ratios.control(row)
     if control:
-        table.add_row(Text("by hand, once more: A/A", style="dim"), "", ratio_text(control), *[""] * 5)
-    return table
+        rows.append((Text("by hand, once more: A/A", style="dim"), "", ratio_text(control), *[""] * 5))
+    title = Text(f"{row['workload']}  (the machine's limit: {milliseconds(limit)} ms)")
+    return fitting(out, OF_A_WORKLOAD, rows, by=None, title=title)
 
 
-def summary(results: dict) -> Table:
+def summary(out: Console, results: dict) -> Table:
     """One row a workload: by hand against the fastest of each kind."""
-    table = Table(title="Time of the hand-written gradient relative to the fastest contender of each kind")
-    for heading in (
-        "workload",
-        "ms",
-        "to autodiff",
-        "",
-        "to a peer",
-        "",
-        "A/A",
-        "temporaries / autodiff's",
-        "% of limit",
-    ):
-        table.add_column(heading, justify="left" if heading in ("workload", "") else "right")
-    for cells in summary_rows(results):
-        table.add_row(*cells)
-    return table
+    rows = [[*cells, *[""] * (len(OF_ALL) - len(cells))] for cells in summary_rows(results)]
+    title = "Time of the hand-written gradient relative to the fastest contender of each kind"
+    return fitting(out, OF_ALL, rows, by=None, title=title)
 
 
 def summary_rows(results: dict) -> list[list[str | Text]]:

@@ -91,7 +91,10 @@ def load(file: Path) -> dict:
     Raises:
         ValueError: if it is none, or one of another schema.
     """
-    results = json.loads(file.read_text())
+    try:
+        results = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: expected results of schema {SCHEMA}, and this is no JSON") from error
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         raise ValueError(f"{file}: expected results of schema {SCHEMA}")
     check(results)

@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import machine, memory, ratios, report, results
 from benchmarks.measure import Plan, measure
 from benchmarks.workload import Workload
 from benchmarks.workloads import SUITES
+from manual_grads.commands import process
+from manual_grads.commands.printing import console, is_terminal
 
 BUDGETS = {"quick": 0.5, "full": 1.5, "sweep": 0.8}  # seconds of timing for a workload
 HUGE = "glibc.malloc.hugetlb=1"
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     if not workloads:
         names = "\n  ".join(w.name for w in SUITES[options.suite]())
         top.error(f"--only {' '.join(options.only)}: no such workload; expected a part of one of\n  {names}")
-    out = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    out = console(otherwise=WIDTH)
     found: dict[str, Any] = {"schema": results.SCHEMA, "suite": options.suite, "cold": options.cold}
     found |= {"machine": machine.describe(), "rows": [], "thp_rows": []}
     for line in report.machine_lines(found["machine"]):
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     plan = Plan(BUDGETS[options.suite], options.seed, options.cold)
     slow: dict[str, dict[str, str]] = {}  # by family and contender, the size
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+    with Progress(*columns, console=out, transient=True, disable=not is_terminal(sys.stdout)) as progress:
         task = progress.add_task("", total=len(workloads))
         for workload in workloads:
             progress.update(task, description=workload.name)
@@ -52,14 +53,14 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
                     if min(found_of["seconds"]) < RSS_SECONDS:
                         found_of["peak_rss"] = memory.peak_of(options.suite, workload.name, found_of["name"])
             found["rows"].append(row)
-            out.print(report.workload_table(row, found["machine"]))
+            out.print(report.workload_table(out, row, found["machine"]))
             progress.advance(task)
             if options.json:
                 results.save(found, options.json)  # so that what was measured isn't lost, whatever comes
     found["machine"] = machine.better_of_now(found["machine"])
     if options.thp:
         found["thp_rows"] = again_with_huge_pages()
-    out.print(report.summary(found))
+    out.print(report.summary(out, found))
     if options.json:
         results.save(found, options.json)
         out.print(f"written to {options.json}")
@@ -83,10 +84,6 @@ def again_with_huge_pages() -> list[dict]:
         file = Path(directory) / "results.json"
         same = [word for word in sys.argv[1:] if word != "--thp"]
         environment = os.environ | {"GLIBC_TUNABLES": HUGE}
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks", *same, "--json", str(file)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+        words = [sys.executable, "-m", "benchmarks", *same, "--json", str(file)]
+        process.child(words, env=environment, stdout=subprocess.DEVNULL)
         return json.loads(file.read_text())["rows"]

@@ -5,6 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import manual_grads
+from manual_grads.commands import extras, process
+from manual_grads.rules import RULES
+
 TASKS = ("18", "19", "19.1", "19.2", "19.3", "21")
 
 
@@ -14,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
         prog="manual-grads",
         description="Gradients derived by hand, verified against JAX's. With no command: verify.",
     )
+    top.add_argument("--version", action="version", version=f"manual-grads {manual_grads.__version__}")
     commands = top.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="verify every rule, every line, and the network on data")
     verify.add_argument("--only", metavar="NAME", action="append", help="verify this rule alone (may be repeated)")
@@ -49,53 +54,56 @@ def positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns 0 if everything holds, 1 if anything fails, 2 for bad usage."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+    """Runs a command, the process's own if none is given; its exit status is one of `commands.process`."""
+    if arguments is None:
+        return process.run("manual-grads", lambda: command(sys.argv[1:]))
+    return process.status("manual-grads", lambda: command(arguments))
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command that the arguments name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
+    given = list(arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "verify")
     top = parser()
     options = top.parse_args(given)
-    try:
-        return run(options, top)
-    except ModuleNotFoundError as missing:
-        extra = "plot" if missing.name == "matplotlib" else "verify"
-        print(f"{missing}; install what the command needs: pip install 'manual-grads[{extra}]'", file=sys.stderr)
-        return 2
+    if options.command in ("verify", "accuracy"):
+        unknown = set(options.only or ()) - set(RULES)
+        if unknown:
+            top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(RULES)}")
+    typed = options.command + (" --plot" if getattr(options, "plot", None) else "")
+    extras.require(typed, extras.NEEDED[typed])
+    process.require_device()
+    return run(options)
 
 
-def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
-    """Runs the command that the options name. What it imports (rich, chex, sympy, flint) isn't needed for --help."""
-    if options.command == "train":
-        from manual_grads.commands.train import train
+def run(options: argparse.Namespace) -> int:
+    """Runs the command that the options name, of which all that it needs is there."""
+    match options.command:
+        case "train":
+            from manual_grads.commands.train import train
 
-        return train(options.epochs, options.seed, options.json, options.plot)
-    if options.command == "lines":
-        from manual_grads.commands.lines import lines
+            return train(options.epochs, options.seed, options.json, options.plot)
+        case "lines":
+            from manual_grads.commands.lines import lines
 
-        return lines(options.task, options.seed, options.json)
-    if options.command == "check":
-        from manual_grads.commands.check import check
-        from manual_grads.commands.loading import NoRules
+            return lines(options.task, options.seed, options.json)
+        case "check":
+            from manual_grads.commands.check import check
 
-        try:
             return check(options.target, options.seed, options.json)
-        except NoRules as error:
-            print(error, file=sys.stderr)
-            return 2
-    from manual_grads.commands import verify
+        case "accuracy" if options.plot:
+            from manual_grads.commands.accuracy import draw
 
-    unknown = set(options.only or ()) - set(verify.RULES)
-    if unknown:
-        top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(verify.RULES)}")
-    if options.command == "verify":
-        return verify.verify(options.only, options.seed, options.json)
-    if options.plot:
-        from manual_grads.accuracy import plots
+            return draw(options.plot, options.json)
+        case "accuracy":
+            from manual_grads.commands.accuracy import accuracy
 
-        return plots.draw_all(options.plot)
-    from manual_grads.commands.accuracy import accuracy
+            return accuracy(options.only, options.seed, options.json, options.exhaustive)
+        case _:
+            from manual_grads.commands.verify import verify
 
-    return accuracy(options.only, options.seed, options.json, options.exhaustive)
+            return verify(options.only, options.seed, options.json)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ class Rule(NamedTuple):
     @property
     def claim(self) -> str:
         """What `manual` is said to equal, such as "jacobian(softmax)"."""
-        transform = getattr(self.by, "func", self.by).__name__
-        return f"{transform}({getattr(self.forward, '__name__', 'LINKS')})"
+        by = getattr(self.by, "func", self.by)
+        return f"{getattr(by, '__name__', type(by).__name__)}({getattr(self.forward, '__name__', 'LINKS')})"
 
     @property
     def label_kinds(self) -> tuple[bool, ...]:

@@ -19,8 +19,25 @@ PUBLIC = [getattr(mg, name) for name in mg.__all__]
 
 def test_importing_it_imports_nothing_heavier_than_jax():
     heavy = ("chex", "rich", "flint", "sympy", "sklearn", "optax", "matplotlib", "manual_grads.checking")
+    heavy += ("manual_grads.nn", "manual_grads.commands", "manual_grads.derivations")
     code = f"import sys, manual_grads; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_its_modules_are_imported_when_they_are_asked_for():
+    code = (
+        "import sys, manual_grads as mg; assert {'checking', 'nn', 'rules', 'sigmoid', '__version__'} <= set(dir(mg)); "
+        "assert 'manual_grads.nn' not in sys.modules; print(mg.nn.softmax.__module__, mg.checking.check_gradient, "
+        "mg.rules.RULES is not None)"
+    )
+    assert "manual_grads.nn.softmax" in subprocess.check_output([sys.executable, "-c", code], text=True)
+
+
+def test_what_it_lacks_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'manual_grads' has no attribute 'relu'"):
+        _ = mg.relu  # pyright: ignore[reportAttributeAccessIssue] - for which a checker must not take `Any`
+    with pytest.raises(ImportError, match="cannot import name 'relu'"):
+        exec("from manual_grads import relu")
 
 
 def test_importing_it_changes_no_configuration():

@@ -20,7 +20,8 @@ SPREAD = 2**22  # of float32's 2³² numbers; the test suite tries four times as
 
 def measure_all(jobs: list[tuple[Rule, str]], seed: int, exhaustive: bool) -> Iterator[Measured]:
     """The rules measured, in order: compiled and run in two threads, while the true values are computed in this one."""
-    with ThreadPoolExecutor(2) as pool:
+    pool = ThreadPoolExecutor(2)
+    try:
         pending = []
         for rule, dtype in jobs:
             if rule.name in sweep.REFERENCES and dtype != "float64":
@@ -36,6 +37,8 @@ def measure_all(jobs: list[tuple[Rule, str]], seed: int, exhaustive: bool) -> It
                 continue
             known = (survey.known(rule, jnp.dtype(dtype), cases) for cases in groups)
             yield survey.measured(rule, dtype, ((r.result(), k) for r, k in zip(results, known, strict=True)))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever reads has left, or something failed: leave, too
 
 
 def groups_of(rule: Rule, dtype: str, seed: int, exhaustive: bool) -> Iterator[inputs.Cases]:

@@ -1,6 +1,6 @@
 """The pictures: what equal formulas, and autodiff, make of the same float32 numbers, in ULP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,15 @@ PER_BIN = 40  # numbers; their largest error is drawn
 Curve = tuple[str, Callable[[Any], Any], dict[str, Any]]  # a label, a function of a vector, and a style
 
 
-def draw_all(directory: Path) -> int:
-    """Draws every picture into the directory, as a PNG 1280 pixels wide."""
+def draw_all(directory: Path) -> Iterator[Path]:
+    """Draws every picture into the directory, as a PNG 1280 pixels wide; yields its path when it is there."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, draw in PICTURES.items():
         with matplotlib.rc_context(STYLE):
             figure = Figure(figsize=(8, 5), layout="constrained")
             draw(figure.subplots())
             figure.savefig(directory / f"{name}.png", dpi=160)
-        print(directory / f"{name}.png")
-    return 0
+        yield directory / f"{name}.png"
 
 
 def task18_lines(axes: Axes) -> None:

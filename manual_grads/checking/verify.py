@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from manual_grads.checking.check import check_gradient
+from manual_grads.checking.raised import told
 from manual_grads.checking.report import GradientMismatch, Report, Row
 from manual_grads.rules import FLOATS, Rule, Sizes, batched
 
@@ -35,7 +36,12 @@ class RuleVerdict(NamedTuple):
 def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> RuleVerdict:
     """Checks a rule's claim; whatever fails or raises is recorded, not raised."""
     verdict = RuleVerdict(rule, [], [])
-    for what, args, by, dtypes, whole in claims(rule, seed):
+    try:
+        claimed = list(claims(rule, seed))
+    except Exception as error:
+        verdict.failures.append(f"{rule.name}, drawing its example: {told(error)}")
+        return verdict
+    for what, args, by, dtypes, whole in claimed:
         try:
             report = check_gradient(
                 rule.forward, rule.manual, args, by, dtypes=dtypes, thorough=thorough and whole, seed=seed
@@ -45,8 +51,7 @@ def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> RuleVerdict
             verdict.reports.append(mismatch.report)
             verdict.failures.append(f"{rule.name}, {what}: {mismatch}")
         except Exception as error:  # a broken rule is a row of the table, whatever it raises
-            notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-            verdict.failures.append(f"{rule.name}, {what}: {type(error).__name__}: {error}{notes}")
+            verdict.failures.append(f"{rule.name}, {what}: {told(error)}")
     return verdict
 
 

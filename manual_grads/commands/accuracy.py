@@ -2,43 +2,111 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich import box
-from rich.progress import Progress
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from manual_grads.accuracy.measure import COMPARED, measure_all
+from manual_grads.accuracy.promises import PROMISES
 from manual_grads.accuracy.survey import Measured, Worst
-from manual_grads.commands.printing import SHORT, console, mark, print_json
+from manual_grads.commands.outputs import require_folder
+from manual_grads.commands.printing import SHORT, Column, console, fitting, mark, print_json
+from manual_grads.commands.process import BadInput
+from manual_grads.commands.progress import progressing
 from manual_grads.rules import FLOATS, RULES
+
+COLUMNS = (
+    Column("function"),
+    Column("dtype"),
+    Column("inputs", right=True, spare=7),
+    Column("bound", right=True),
+    Column("by hand", right=True),
+    Column("found at", spare=6),
+    Column("plain", right=True, spare=3),
+    Column("0s", right=True, spare=5),
+    Column("jax.nn", right=True, spare=2),
+    Column("0s", right=True, spare=4),
+    Column(""),
+)
 
 
 def accuracy(only: list[str] | None, seed: int, as_json: bool, exhaustive: bool) -> int:
     """Measures the rules in every dtype; returns 0 if every promise is kept, else 1."""
+    unknown = sorted(set(only or RULES) - set(PROMISES))
+    if only and unknown:
+        raise BadInput(
+            f"--only {' '.join(unknown)}: its true value isn't known to balls, and so its error can't be measured; "
+            f"expected one of {', '.join(PROMISES)}. Whether it is right at all: manual-grads verify, or check"
+        )
     out = console()
-    jobs = [(RULES[name], dtype) for name in only or RULES for dtype in FLOATS]
-    with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
-        task = progress.add_task("measuring", total=len(jobs))
-        rows = []
+    jobs = [(RULES[name], dtype) for name in only or RULES if name not in unknown for dtype in FLOATS]
+    rows = []
+    with progressing(out, "measuring", len(jobs), as_json) as done:
         for row in measure_all(jobs, seed, exhaustive):
             rows.append(row)
-            progress.advance(task)
+            done(_line(row))
     passed = all(row.passed for row in rows)
     if as_json:
-        print_json(command="accuracy", passed=passed, seed=seed, rows=[row_json(row) for row in rows])
-    else:
-        out.print(table(rows))
-        out.print(Text("every promise is kept" if passed else "NOT every promise is kept", style="bold"))
+        found = [row_json(row) for row in rows]
+        print_json(command="accuracy", passed=passed, seed=seed, rows=found, unmeasured=unknown)
+        return 0 if passed else 1
+    out.print(table(out, rows))
+    if unknown:
+        out.print(Text(f"not measured, for balls don't know the true value: {', '.join(unknown)}"))
+    out.print(Text("every promise is kept" if passed else "NOT every promise is kept", style="bold"))
     return 0 if passed else 1
 
 
-def table(rows: Iterable[Measured]) -> Table:
+def draw(folder: Path, as_json: bool) -> int:
+    """Draws the pictures into a folder, and prints where they are."""
+    from manual_grads.accuracy.plots import draw_all  # another extra
+
+    require_folder("--plot", folder)
+    files = []
+    for file in draw_all(folder):
+        files.append(str(file))
+        if not as_json:
+            print(file, flush=True)
+    if as_json:
+        print_json(command="accuracy", pictures=files)
+    return 0
+
+
+def _line(row: Measured) -> Text:
+    """What a log says of a row as soon as it is measured."""
+    text = f" {row.rule.name} {SHORT[row.dtype]}: {number(row.by_hand.ulp)} ULP, {row.by_hand.bound:.3g} allowed"
+    return mark(row.passed).append(text, style="default")
+
+
+def table(out: Console, rows: Sequence[Measured]) -> Table:
     """A row for each function and dtype."""
-    result = Table(
+    cells = [
+        (
+            row.rule.name,
+            SHORT[row.dtype],
+            f"{row.inputs:,}" if row.inputs < 10**6 else f"2^{row.inputs.bit_length() - 1}",
+            ("" if row.in_ulp_of_the_value else "~") + f"{row.by_hand.bound:.3g}",
+            number(row.by_hand.ulp),
+            place(row.by_hand),
+            *(
+                cell
+                for worst in (row.autodiff[name] for name in COMPARED)
+                for cell in (number(worst.ulp), str(worst.false_zeros or ""))
+            ),
+            mark(row.passed),
+        )
+        for row in rows
+    ]
+    return fitting(
+        out,
+        COLUMNS,
+        cells,
         box=box.SIMPLE_HEAD,
         title="Largest errors by hand and by autodiff, in ULP, on the same inputs; all jitted",
         caption=(
@@ -47,28 +115,6 @@ def table(rows: Iterable[Measured]) -> Table:
             "0s: results of exactly zero where that is wrong by more than the bound. ∞: NaN."
         ),
     )
-    for heading in ("function", "dtype", "inputs", "bound", "by hand", "found at", "plain", "0s", "jax.nn", "0s", ""):
-        left = heading in ("function", "dtype", "found at")
-        result.add_column(heading, overflow="fold", justify="left" if left else "right")
-    rows = list(rows)
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        others = (
-            cell
-            for w in (row.autodiff[name] for name in COMPARED)
-            for cell in (number(w.ulp), str(w.false_zeros or ""))
-        )
-        result.add_row(
-            row.rule.name,
-            SHORT[row.dtype],
-            f"{row.inputs:,}" if row.inputs < 10**6 else f"2^{row.inputs.bit_length() - 1}",
-            ("" if row.in_ulp_of_the_value else "~") + f"{row.by_hand.bound:.3g}",
-            number(row.by_hand.ulp),
-            place(row.by_hand),
-            *others,
-            mark(row.passed),
-            end_section=following is not None and following.rule != row.rule,
-        )
-    return result
 
 
 def number(ulp: float) -> str:

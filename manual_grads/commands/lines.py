@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
-from manual_grads.commands.printing import console, mark, print_json
+from manual_grads.commands.printing import Column, console, fitting, indented, mark, print_json
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.lines import Chain
 from manual_grads.derivations.verdicts import Verdict, judge
+
+TEXT = 56  # columns of a line's text, and those in which a table of misprints can be read
+ROOM = 100
 
 
 def lines(task: str | None, seed: int, as_json: bool) -> int:
@@ -21,7 +24,7 @@ def lines(task: str | None, seed: int, as_json: bool) -> int:
         verdicts = judged(chain, seed)
         every += verdicts
         if not as_json:
-            out.print(*_chain_text(verdicts), sep="\n")
+            out.print(*_chain_text(verdicts, out.width), sep="\n")
     passed = all(verdict.holds for verdict in every)
     if as_json:
         print_json(command="lines", passed=passed, seed=seed, lines=[verdict_json(verdict) for verdict in every])
@@ -37,35 +40,46 @@ def summary(verdicts: list[Verdict]) -> Iterable[Text]:
     """How many lines of each task hold."""
     yield Text("\nThe document, line by line (`manual-grads lines` shows each)")
     for task in dict.fromkeys(verdict.task for verdict in verdicts):
-        mine = [verdict for verdict in verdicts if verdict.task == task]
-        held = sum(verdict.holds for verdict in mine)
-        misprints = sum(verdict.line.misprint is not None for verdict in mine)
-        yield Text(f"  Task {task}: {held} of {len(mine)} lines proved, {misprints} of them misprinted ").append_text(
-            mark(held == len(mine))
-        )
+        yield Text("  ").append_text(held([verdict for verdict in verdicts if verdict.task == task]))
 
 
-def misprints_table(verdicts: Iterable[Verdict]) -> Table:
-    """What is misprinted, and why it is false."""
-    table = Table(title="\nMisprints: what is printed is refuted, the correction proved", title_justify="left")
-    for heading in ("task", "as printed", "corrected", "why"):
-        table.add_column(heading, overflow="fold")
-    for verdict in verdicts:
-        if misprint := verdict.line.misprint:
-            table.add_row(verdict.task, misprint.printed, verdict.line.text, misprint.why)
-    return table
+def held(verdicts: list[Verdict]) -> Text:
+    """How many lines of a task hold."""
+    number = sum(verdict.holds for verdict in verdicts)
+    misprints = sum(verdict.line.misprint is not None for verdict in verdicts)
+    text = f"Task {verdicts[0].task}: {number} of {len(verdicts)} lines proved, {misprints} of them misprinted "
+    return Text(text).append_text(mark(number == len(verdicts)))
 
 
-def _chain_text(verdicts: list[Verdict]) -> Iterable[Text]:
+def misprints_table(out: Console, verdicts: Iterable[Verdict]) -> Iterable[RenderableType]:
+    """What is misprinted, and why it is false: a table where there is room for one, else some lines each."""
+    title = "\nMisprints: what is printed is refuted, the correction proved"
+    rows = [(v.task, m.printed, v.line.text, m.why) for v in verdicts if (m := v.line.misprint)]
+    if out.width >= ROOM:
+        columns = Column("task"), *(Column(name, folds_at=24) for name in ("as printed", "corrected", "why"))
+        yield fitting(out, columns, rows, title=title)
+        return
+    yield Text(title, style="italic")
+    for task, printed, corrected, why in rows:
+        yield Text(f"Task {task}: {printed}")
+        yield indented(f"corrected: {corrected}", 2, out.width)
+        yield indented(f"why: {why}", 2, out.width)
+
+
+def _chain_text(verdicts: list[Verdict], width: int) -> Iterable[RenderableType]:
     yield Text(f"\nTask {verdicts[0].task}", style="bold")
     for i, verdict in enumerate(verdicts):
-        yield (
-            Text(f"  {'=' if i else ' '} {verdict.line.text:<56} ")
-            .append_text(mark(verdict.holds))
-            .append(f" {verdict.words}")
-        )
+        sign, text = "=" if i else " ", verdict.line.text
+        said = Text("✓ " if verdict.holds else "✗ ", style="green" if verdict.holds else "red")
+        said.append(verdict.words, style="default")
+        if width >= 4 + TEXT + 1 + len("✓ misprint"):
+            yield Text(f"  {sign} {text:<{TEXT}} ").append_text(said)
+        else:
+            yield Text(f"  {sign} {text}")
+            yield Text("      ").append_text(said)
         if misprint := verdict.line.misprint:
-            yield Text(f"      printed: {misprint.printed}\n      but {misprint.why}", style="dim")
+            yield indented(f"printed: {misprint.printed}", 6, width, "dim")
+            yield indented(f"but {misprint.why}", 6, width, "dim")
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:

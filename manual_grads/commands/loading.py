@@ -5,11 +5,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from manual_grads.checking.raised import told
+from manual_grads.commands.process import BadInput
 from manual_grads.rules import RULES, Rule
-
-
-class NoRules(Exception):
-    """There is nothing to check, and why."""
 
 
 def rules_of(target: str) -> list[Rule]:
@@ -18,21 +16,30 @@ def rules_of(target: str) -> list[Rule]:
     While it is imported, the registry holds its rules alone: they may have the names of this package's own.
 
     Raises:
-        NoRules: if there is no such file or module, it can't be imported, or it registers nothing.
+        BadInput: if there is no such file or module, it can't be imported, or it registers nothing.
     """
     path = Path(target)
+    is_package = path.is_dir() and (path / "__init__.py").is_file()
     is_file = path.suffix == ".py" or path.is_file()
+    if path.is_dir() and not is_package:
+        raise BadInput(f"{target} is a folder; expected a Python file{_candidates(path)}, or the name of a module")
     if is_file and not path.is_file():
-        raise NoRules(f"{target}: no such file")
-    sys.path.insert(0, str(path.resolve().parent if is_file else Path.cwd()))
+        raise BadInput(f"{target}: no such file; expected a Python file, or the name of a module")
+    if is_file and path.suffix != ".py":
+        raise BadInput(f"{target} isn't a Python file: its name doesn't end in .py")
+    sys.path.insert(0, str(path.resolve().parent if is_file or is_package else Path.cwd()))
     others = dict(RULES)
     RULES.clear()
+    name = path.stem if is_file else path.resolve().name if is_package else target
     try:
-        name = path.stem if is_file else target
         _import(name, path if is_file else None)
         found = dict(RULES)
-    except Exception as error:
-        raise NoRules(f"{target} can't be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise BadInput(
+                f"{target}: no such file or module; expected a Python file, or the name of a module"
+            ) from error
+        raise BadInput(f"{target} can't be imported: {told(error)}") from error
     finally:
         sys.path.pop(0)
         RULES.clear()
@@ -40,11 +47,17 @@ def rules_of(target: str) -> list[Rule]:
     already = [rule for rule in others.values() if f"{rule.manual.__module__}.".startswith(f"{name}.")]
     rules = list(found.values()) or already
     if not rules:
-        raise NoRules(
+        raise BadInput(
             f"{target} registers no rule: decorate a gradient with @derivative_of(forward, by=…, example=…), which "
             "manual_grads.rules has"
         )
     return rules
+
+
+def _candidates(folder: Path) -> str:
+    """Files of a folder that may register rules, as a part of a sentence."""
+    files = [file for file in sorted(folder.rglob("*.py")) if b"derivative_of" in file.read_bytes()]
+    return f" such as {' or '.join(map(str, files[:3]))}" if files else ""
 
 
 def _import(name: str, path: Path | None) -> None:

@@ -1,21 +1,98 @@
-"""What the commands' printed output has in common."""
+"""What the commands' printed output has in common: a console, tables that fit it, ticks, JSON."""
 
 import json
+import math
+import os
 import platform
 import sys
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Any
+from textwrap import fill
+from typing import IO, Any, NamedTuple, NoReturn
 
 import jax
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleDimensions
+from rich.table import Table
 from rich.text import Text
 
+import manual_grads
+
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
+NARROWEST = 24  # columns: in fewer, no name of a function fits
 
 
-def console() -> Console:
-    """A terminal as wide as it is; 120 columns where the output is no terminal."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 120)
+class _Console(Console):
+    """Rich's, but that its width is `width_of`, and that a closed pipe is an exception, as it is for `print`."""
+
+    otherwise = 120
+
+    @property
+    def size(self) -> ConsoleDimensions:  # pyright: ignore[reportIncompatibleMethodOverride] - never set
+        return ConsoleDimensions(width_of(self.file, self.otherwise), height=25)
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def console(stream: IO[str] | None = None, otherwise: int = 120) -> Console:
+    """A console as wide as its terminal, or as COLUMNS says; of `otherwise` columns in a file or a pipe."""
+    result = _Console(file=stream, markup=False, highlight=False)
+    result.otherwise = otherwise
+    return result
+
+
+def width_of(stream: IO[str], otherwise: int) -> int:
+    """How many columns there are to print in."""
+    asked = os.environ.get("COLUMNS", "")
+    columns = int(asked) if asked.isdecimal() else 0
+    if not columns and stream.isatty():
+        columns = os.get_terminal_size(stream.fileno()).columns or 80  # some terminals don't know, and say 0
+    return max(columns or otherwise, NARROWEST)
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether a line that is printed can be changed afterwards."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    heading: str
+    right: bool = False  # aligned
+    spare: int = 0  # where the table is too wide, columns are left out, those with the largest number first; 0: never
+    folds_at: int = 10**6  # characters, of which longer cells are folded into several lines
+
+
+def fitting(
+    out: Console, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], by: int | None = 0, **look: Any
+) -> Table:
+    """A table of as many of the columns as there is room for; a line is drawn where the cell in column `by` changes."""
+    widths = [
+        max(min(cell_len(str(text)), column.folds_at) for text in (column.heading, *(row[i] for row in rows)))
+        for i, column in enumerate(columns)
+    ]
+    kept = list(range(len(columns)))
+    for i in sorted((i for i in kept if columns[i].spare), key=lambda i: -columns[i].spare):
+        if sum(widths[k] + 3 for k in kept) + 1 > out.width:  # a border and two spaces each
+            kept.remove(i)
+    left_out = ", ".join(dict.fromkeys(c.heading for i, c in enumerate(columns) if i not in kept))
+    if left_out:
+        more = f"Not shown in {out.width} columns: {left_out}."
+        look["caption"] = f"{look['caption']} {more}" if look.get("caption") else more
+    table = Table(title_justify="left", caption_justify="left", **look)
+    for i in kept:
+        table.add_column(columns[i].heading, overflow="fold", justify="right" if columns[i].right else "left")
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        ends = by is not None and following is not None and str(following[by]) != str(row[by])
+        table.add_row(*(row[i] for i in kept), end_section=ends)
+    return table
+
+
+def indented(text: str, by: int, width: int, style: str = "") -> Text:
+    """A paragraph, wrapped, all of it moved to the right."""
+    return Text(fill(text, width, initial_indent=" " * by, subsequent_indent=" " * by), style=style)
 
 
 def mark(right: bool) -> Text:
@@ -24,9 +101,19 @@ def mark(right: bool) -> Text:
 
 
 def print_json(**results: Any) -> None:
-    """The results, with the versions and the device that they were found with."""
+    """The results, with the versions and the device that they were found with; null for what is no number."""
     device = jax.devices()[0]
-    versions = {package: version(package) for package in ("manual-grads", "jax", "jaxlib", "numpy")}
-    versions["python"] = platform.python_version()
+    versions = {package: version(package) for package in ("jax", "jaxlib", "numpy")}
+    versions |= {"manual-grads": manual_grads.__version__, "python": platform.python_version()}
     results |= {"versions": versions, "device": f"{device.platform}: {device.device_kind}"}
-    print(json.dumps(results, indent=2, ensure_ascii=False))
+    any_character = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    print(json.dumps(finite(results), indent=2, ensure_ascii=not any_character, allow_nan=False))
+
+
+def finite(value: Any) -> Any:
+    """The same with None for numbers that JSON doesn't have: infinities and NaN."""
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,29 +2,49 @@
 
 from pathlib import Path
 
-from rich.progress import Progress
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from manual_grads.commands.printing import console, mark, print_json
+from manual_grads.commands.outputs import require_picture
+from manual_grads.commands.printing import Column, console, fitting, mark, print_json
+from manual_grads.commands.progress import progressing
 from manual_grads.training import large
-from manual_grads.training.comparison import LARGE_STEPS, Comparison, compare, steps_of
+from manual_grads.training.comparison import EPOCHS, GOAL, LARGE_STEPS, Comparison, compare, steps_of
 
 
 def train(epochs: int, seed: int, as_json: bool, plot: Path | None) -> int:
     """Trains on the digits in three ways, and a layer of many classes in two; 0 if they agree and the goal is met."""
     if plot is not None:
-        import matplotlib  # noqa: F401 - that it is missing is better known before the training
+        require_picture("--plot", plot)
     out = console()
-    with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
-        task = progress.add_task("training", total=steps_of(epochs) + LARGE_STEPS * len(large.WAYS))
-        found = compare(epochs, seed, lambda: progress.advance(task))
+    steps = steps_of(epochs)
+    total = steps + LARGE_STEPS * len(large.WAYS)
+    with progressing(out, "training", total, as_json) as done:
+        made = 0
+
+        def advance() -> None:
+            nonlocal made
+            made += 1
+            epoch, within = divmod(made, steps // epochs)
+            way, large_step = divmod(made - steps, LARGE_STEPS)
+            if made <= steps:
+                done(Text(f"digits: epoch {epoch} of {epochs}") if within == 0 else None)
+            else:
+                done(Text(f"many classes: {list(large.WAYS)[way - 1]}") if large_step == 0 else None)
+
+        found = compare(epochs, seed, advance)
+    if plot is not None:
+        from manual_grads.training.plots import draw  # another extra
+
+        draw(found.runs, found.apart, plot)
     if as_json:
         print_json(
             command="train",
             passed=found.passed,
             seed=seed,
             epochs=epochs,
+            goal=found.goal,
             digits={name: run._asdict() for name, run in found.runs.items()},
             largest_difference=max(found.apart),
             differences=found.apart,
@@ -34,35 +54,45 @@ def train(epochs: int, seed: int, as_json: bool, plot: Path | None) -> int:
                 "largest_difference": max(found.many_apart),
             },
         )
-    else:
-        out.print(_digits_table(found))
-        steps = len(found.apart)
-        out.print(Text(f"largest difference of the three losses in any of {steps} steps: {max(found.apart):.1e}\n"))
-        out.print(_large_table(found.many))
-        out.print(Text(f"largest difference of the two losses: {max(found.many_apart):.1e}"))
-        out.print(Text("everything holds" if found.passed else "NOT everything holds", style="bold"))
-    if plot is not None:
-        from manual_grads.training.plots import draw
-
-        draw(found.runs, found.apart, plot)
+        return 0 if found.passed else 1
+    out.print(_digits_table(out, found))
+    goal = f"{GOAL:.0%} of the digits held out"
+    out.print(Text(f"goal: {goal}" if found.goal else f"no goal in {epochs} epochs: {goal} is the one for {EPOCHS}"))
+    out.print(Text(f"largest difference of the three losses in any of {steps} steps: {max(found.apart):.1e}\n"))
+    out.print(_large_table(out, found.many))
+    out.print(Text(f"largest difference of the two losses: {max(found.many_apart):.1e}"))
+    out.print(Text("everything holds" if found.passed else "NOT everything holds", style="bold"))
     return 0 if found.passed else 1
 
 
-def _digits_table(found: Comparison) -> Table:
-    table = Table(title="The document's network on handwritten digits, three ways from the same start")
-    for heading in ("gradient", "first loss", "last loss", "held-out accuracy", "ms a step", ""):
-        table.add_column(heading)
+def _digits_table(out: Console, found: Comparison) -> Table:
+    columns = (
+        Column("gradient"),
+        Column("first loss", spare=3),
+        Column("last loss", spare=1),
+        Column("held out"),
+        Column("ms a step", spare=2),
+        Column(""),
+    )
+    rows = []
     for name, run in found.runs.items():
         first, last = run.losses[0], run.losses[-1]
         numbers = f"{first:.4f}", f"{last:.4f}", f"{run.accuracy:.1%}", f"{1e3 * run.step_seconds:.2f}"
-        table.add_row(name, *numbers, mark(found.met[name]))
-    return table
+        rows.append((name, *numbers, mark(found.met[name])))
+    return fitting(out, columns, rows, title="The document's network on handwritten digits, from the same start")
 
 
-def _large_table(many: large.Large) -> Table:
-    table = Table(title=f"A last layer of {large.CLASSES:,} classes, {LARGE_STEPS} steps of Adam")
-    for heading in ("loss", "first loss", "last loss", "temporaries of a step, MB"):
-        table.add_column(heading)
-    for name, losses in many.losses.items():
-        table.add_row(name, f"{losses[0]:.4f}", f"{losses[-1]:.4f}", f"{many.temporary_bytes[name] / 1e6:.1f}")
-    return table
+def _large_table(out: Console, many: large.Large) -> Table:
+    columns = (
+        Column("loss"),
+        Column("first loss", spare=2),
+        Column("last loss", spare=1),
+        Column("temporaries, MB"),
+    )
+    rows = [
+        (name, f"{losses[0]:.4f}", f"{losses[-1]:.4f}", f"{many.temporary_bytes[name] / 1e6:.1f}")
+        for name, losses in many.losses.items()
+    ]
+    return fitting(
+        out, columns, rows, title=f"A last layer of {large.CLASSES:,} classes: {LARGE_STEPS} steps of Adam, each way"
+    )

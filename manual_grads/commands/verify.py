@@ -1,21 +1,35 @@
 """`manual-grads verify`: a table of rules, the verdict on the lines and on the digits, or JSON."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
-from rich.progress import Progress
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import manual_grads  # noqa: F401 - registers the rules
 from manual_grads.checking.verify import RuleVerdict, verify_rule
-from manual_grads.commands.lines import judged, misprints_table, summary, verdict_json
-from manual_grads.commands.printing import SHORT, console, mark, print_json
+from manual_grads.commands.lines import held, judged, misprints_table, summary, verdict_json
+from manual_grads.commands.printing import SHORT, Column, console, fitting, mark, print_json
+from manual_grads.commands.progress import progressing
 from manual_grads.derivations import CHAINS
+from manual_grads.derivations.verdicts import Verdict as LineVerdict
 from manual_grads.rules import FLOATS, RULES, Rule
 from manual_grads.training.full_batch import DigitsReport, verify_on_digits
+
+COLUMNS = (
+    Column("task", spare=5),
+    Column("by hand"),
+    Column("claimed equal to", spare=4),
+    Column(SHORT["float16"], spare=2),
+    Column(SHORT["bfloat16"], spare=3),
+    Column(SHORT["float32"]),
+    Column(SHORT["float64"], spare=1),
+    Column("checks", folds_at=12),
+    Column(""),
+)
 
 
 def verify(only: list[str] | None, seed: int, as_json: bool) -> int:
@@ -28,21 +42,28 @@ def verify_rules(command: str, rules: list[Rule], seed: int, as_json: bool, docu
     """Verifies rules, and if so wished the document's lines and the network on real data; prints what was found."""
     chains = CHAINS if document else ()
     out = console()
-    with Progress(console=out, transient=True, disable=as_json or not out.is_terminal) as progress:
-        task = progress.add_task("verifying", total=len(rules) + len(chains) + document)
+    total = len(rules) + len(chains) + document
+    # XLA compiles outside Python's lock: a second thread helps. The lines share one: flint's precision is global.
+    pool = ThreadPoolExecutor(2)
+    try:
+        with progressing(out, "verifying", total, as_json) as done:
 
-        def counted(function: Callable[..., Any], *args: Any) -> Any:
-            result = function(*args)
-            progress.advance(task)
-            return result
+            def noted(say: Callable[[Any], Text], function: Callable[..., Any], *args: Any) -> Any:
+                result = function(*args)
+                done(say(result))
+                return result
 
-        # XLA compiles outside Python's lock: a second thread helps. The lines share one: flint's precision is global.
-        with ThreadPoolExecutor(2) as pool:
-            judging = pool.submit(lambda: [verdict for chain in chains for verdict in counted(judged, chain, seed)])
-            on_digits = pool.submit(counted, verify_on_digits, RULES["two_layer_grads"], seed) if document else None
-            verdicts = list(pool.map(lambda rule: counted(verify_rule, rule, seed), rules))
-            digits, lines = on_digits and on_digits.result(), judging.result()
-    passed = all(v.passed for v in verdicts) and all(v.holds for v in lines) and (digits is None or digits.passed)
+            judging = pool.submit(lambda: [v for chain in chains for v in noted(held, judged, chain, seed)])
+            network = RULES["two_layer_grads"]
+            on_digits = [pool.submit(noted, _digits_line, verify_on_digits, network, seed)] if document else []
+            verifying = [pool.submit(noted, _rule_line, verify_rule, rule, seed) for rule in rules]
+            for future in as_completed([judging, *on_digits, *verifying]):
+                future.result()  # raises what was raised, if anything, before the others are done
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    verdicts, lines = [future.result() for future in verifying], judging.result()
+    digits = on_digits[0].result() if on_digits else None
+    passed = everything_holds(verdicts, lines, digits)
     if as_json:
         print_json(
             command=command,
@@ -52,38 +73,62 @@ def verify_rules(command: str, rules: list[Rule], seed: int, as_json: bool, docu
             lines=[verdict_json(verdict) for verdict in lines],
             digits=digits and {**digits._asdict(), "passed": digits.passed},
         )
-    else:
-        out.print(_rules_table(verdicts))
-        if digits is not None:
-            out.print(*_digits_text(digits), sep="\n")
-            out.print(*summary(lines), sep="\n")
-            out.print(misprints_table(lines))
-        for failure in (f for each in (*verdicts, *([digits] if digits else [])) for f in each.failures):
-            out.print(Text(f"\n{failure}", style="red"))
-        out.print(Text("everything holds" if passed else "NOT everything holds", style="bold"))
+        return 0 if passed else 1
+    out.print(_rules_table(out, verdicts))
+    if digits is not None:
+        out.print(*_digits_text(digits), sep="\n")
+        out.print(*summary(lines), sep="\n")
+        out.print(*misprints_table(out, lines), sep="\n")
+    for failure in (f for each in (*verdicts, *([digits] if digits else [])) for f in each.failures):
+        out.print(Text(f"\n{failure}", style="red"))
+    out.print(Text("everything holds" if passed else "NOT everything holds", style="bold"))
     return 0 if passed else 1
 
 
-def _rules_table(verdicts: list[RuleVerdict]) -> Table:
-    table = Table(
+def everything_holds(verdicts: list[RuleVerdict], lines: list[LineVerdict], digits: DigitsReport | None) -> bool:
+    """Whether every rule and every line was found right, and the network on the digits where that was looked at."""
+    return (
+        all(verdict.passed for verdict in verdicts)
+        and all(line.holds for line in lines)
+        and (digits is None or digits.passed)
+    )
+
+
+def _rules_table(out: Console, verdicts: list[RuleVerdict]) -> Table:
+    rows = []
+    for verdict in verdicts:
+        worst = (f"{part:.2g}" if np.isfinite(part) else "✗" for part in _worst_parts(verdict).values())
+        rule = verdict.rule
+        rows.append((rule.equation, rule.name, rule.claim, *worst, _checks(verdict), mark(verdict.passed)))
+    return fitting(
+        out,
+        COLUMNS,
+        rows,
         title="Hand-written derivatives against JAX's: the worst error of all checks, as a part of what is allowed",
         caption="checks: one example and a batch; eager, jit, vmap, scan, checkpoint, donated; at ordinary and extreme "
         "points; against reverse mode, forward mode and differences in float64",
     )
-    for heading in ("task", "by hand", "claimed equal to", *(SHORT[dtype] for dtype in FLOATS), "checks", ""):
-        table.add_column(heading, overflow="fold")
-    for verdict, following in zip(verdicts, [*verdicts[1:], None], strict=True):
-        failed = [row.check for row in verdict.rows if not row.passed]
-        table.add_row(
-            verdict.rule.equation,
-            verdict.rule.name,
-            verdict.rule.claim,
-            *(f"{worst:.2g}" if np.isfinite(worst) else "✗" for worst in _worst_parts(verdict).values()),
-            f"not {', '.join(dict.fromkeys(failed))}" if failed else f"{len(verdict.rows)}",
-            mark(verdict.passed),
-            end_section=following is not None and following.rule.equation != verdict.rule.equation,
-        )
-    return table
+
+
+def _checks(verdict: RuleVerdict) -> str:
+    """How many checks there were, or which failed; none could be made where it raised an exception."""
+    if not verdict.rows:
+        return "an error"
+    failed = [row.check for row in verdict.rows if not row.passed]
+    return f"not {', '.join(dict.fromkeys(failed))}" if failed else f"{len(verdict.rows)}"
+
+
+def _rule_line(verdict: RuleVerdict) -> Text:
+    """What a log says of a rule as soon as it is verified."""
+    checks = _checks(verdict)
+    rule = verdict.rule
+    return mark(verdict.passed).append(
+        f" {rule.name} = {rule.claim}: {checks}{' checks' if checks.isdigit() else ''}", style="default"
+    )
+
+
+def _digits_line(digits: DigitsReport) -> Text:
+    return mark(digits.passed).append(f" two_layer_grads on {digits.examples} handwritten digits", style="default")
 
 
 def _worst_parts(verdict: RuleVerdict) -> dict[str, float]:

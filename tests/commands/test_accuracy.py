@@ -2,8 +2,6 @@
 
 import inspect
 import json
-import subprocess
-import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -112,13 +110,3 @@ def test_bad_usage(arguments, capsys):
         main(["accuracy", *arguments])
     assert error.value.code == 2
     assert "usage: manual-grads" in capsys.readouterr().err
-
-
-def test_without_matplotlib_it_says_what_to_install():
-    code = (
-        "import sys; sys.modules['matplotlib'] = None; "
-        "from manual_grads.__main__ import main; sys.exit(main(['accuracy', '--plot', 'nowhere']))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "pip install 'manual-grads[plot]'" in result.stderr

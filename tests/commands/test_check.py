@@ -75,4 +75,4 @@ def test_no_such_file_or_module(capsys):
     assert main(["check", "no_such_file.py"]) == 2
     assert "no_such_file.py: no such file" in capsys.readouterr().err
     assert main(["check", "no_such_module"]) == 2
-    assert "can't be imported" in capsys.readouterr().err
+    assert "no_such_module: no such file or module" in capsys.readouterr().err
