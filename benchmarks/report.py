@@ -1,8 +1,7 @@
 """What the benchmark prints: a table for each workload as soon as it is measured, and a summary."""
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from benchmarks import ratios
@@ -57,7 +56,7 @@ def busy(machine: dict) -> bool:
     return machine["load"] > BUSY * machine["threads"]
 
 
-def workload_table(out: Console, row: dict, machine: dict) -> Table:
+def workload_table(out: Console, row: dict, machine: dict) -> RenderableType:
     """Every contender of a workload, and the control."""
     limit = limit_seconds(row, machine)
     rows = []
@@ -86,7 +85,7 @@ def workload_table(out: Console, row: dict, machine: dict) -> Table:
     return fitting(out, OF_A_WORKLOAD, rows, by=None, title=title)
 
 
-def summary(out: Console, results: dict) -> Table:
+def summary(out: Console, results: dict) -> RenderableType:
     """One row a workload: by hand against the fastest of each kind."""
     rows = [[*cells, *[""] * (len(OF_ALL) - len(cells))] for cells in summary_rows(results)]
     title = "Time of the hand-written gradient relative to the fastest contender of each kind"

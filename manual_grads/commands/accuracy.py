@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from manual_grads.accuracy.measure import COMPARED, measure_all
@@ -25,7 +24,7 @@ COLUMNS = (
     Column("function"),
     Column("dtype"),
     Column("inputs", right=True, spare=7),
-    Column("bound", right=True),
+    Column("bound", right=True, spare=1),
     Column("by hand", right=True),
     Column("found at", spare=6),
     Column("plain", right=True, spare=3),
@@ -84,7 +83,7 @@ def _line(row: Measured) -> Text:
     return mark(row.passed).append(text, style="default")
 
 
-def table(out: Console, rows: Sequence[Measured]) -> Table:
+def table(out: Console, rows: Sequence[Measured]) -> RenderableType:
     """A row for each function and dtype."""
     cells = [
         (

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 import jax
 from rich.cells import cell_len
-from rich.console import Console, ConsoleDimensions
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -67,21 +67,31 @@ class Column(NamedTuple):
 
 def fitting(
     out: Console, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], by: int | None = 0, **look: Any
-) -> Table:
-    """A table of as many of the columns as there is room for; a line is drawn where the cell in column `by` changes."""
+) -> RenderableType:
+    """A table of as many of the columns as there is room for; a line is drawn where the cell in column `by` changes.
+
+    Where there is no room even for those that can't be spared, it is a paragraph a row.
+    """
     widths = [
         max(min(cell_len(str(text)), column.folds_at) for text in (column.heading, *(row[i] for row in rows)))
         for i, column in enumerate(columns)
     ]
+
+    def too_wide(kept: Sequence[int]) -> bool:
+        return sum(widths[i] + 3 for i in kept) + 1 > out.width  # a border and two spaces each
+
     kept = list(range(len(columns)))
     for i in sorted((i for i in kept if columns[i].spare), key=lambda i: -columns[i].spare):
-        if sum(widths[k] + 3 for k in kept) + 1 > out.width:  # a border and two spaces each
+        if too_wide(kept):
             kept.remove(i)
     left_out = ", ".join(dict.fromkeys(c.heading for i, c in enumerate(columns) if i not in kept))
-    if left_out:
-        more = f"Not shown in {out.width} columns: {left_out}."
-        look["caption"] = f"{look['caption']} {more}" if look.get("caption") else more
-    table = Table(title_justify="left", caption_justify="left", **look)
+    captions = [str(look.pop("caption", "")), f"Not shown in {out.width} columns: {left_out}." if left_out else ""]
+    caption = " ".join(filter(None, captions))
+    if too_wide(kept):
+        headings = ", ".join(columns[i].heading for i in kept if columns[i].heading)
+        paragraphs = [Text("  ").join(Text.assemble(row[i]) for i in kept) for row in rows]
+        return Group(Text(f"{look['title']} ({headings})", style="italic"), *paragraphs, Text(caption, style="dim"))
+    table = Table(title_justify="left", caption=caption or None, caption_justify="left", **look)
     for i in kept:
         table.add_column(columns[i].heading, overflow="fold", justify="right" if columns[i].right else "left")
     for row, following in zip(rows, [*rows[1:], None], strict=True):

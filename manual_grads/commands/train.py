@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from manual_grads.commands.outputs import require_picture
@@ -65,7 +64,7 @@ def train(epochs: int, seed: int, as_json: bool, plot: Path | None) -> int:
     return 0 if found.passed else 1
 
 
-def _digits_table(out: Console, found: Comparison) -> Table:
+def _digits_table(out: Console, found: Comparison) -> RenderableType:
     columns = (
         Column("gradient"),
         Column("first loss", spare=3),
@@ -82,7 +81,7 @@ def _digits_table(out: Console, found: Comparison) -> Table:
     return fitting(out, columns, rows, title="The document's network on handwritten digits, from the same start")
 
 
-def _large_table(out: Console, many: large.Large) -> Table:
+def _large_table(out: Console, many: large.Large) -> RenderableType:
     columns = (
         Column("loss"),
         Column("first loss", spare=2),

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 import manual_grads  # noqa: F401 - registers the rules
@@ -94,7 +93,7 @@ def everything_holds(verdicts: list[RuleVerdict], lines: list[LineVerdict], digi
     )
 
 
-def _rules_table(out: Console, verdicts: list[RuleVerdict]) -> Table:
+def _rules_table(out: Console, verdicts: list[RuleVerdict]) -> RenderableType:
     rows = []
     for verdict in verdicts:
         worst = (f"{part:.2g}" if np.isfinite(part) else "✗" for part in _worst_parts(verdict).values())
