@@ -47,14 +47,16 @@ def held(verdicts: list[Verdict]) -> Text:
     """How many lines of a task hold."""
     number = sum(verdict.holds for verdict in verdicts)
     misprints = sum(verdict.line.misprint is not None for verdict in verdicts)
-    text = f"Task {verdicts[0].task}: {number} of {len(verdicts)} lines proved, {misprints} of them misprinted "
-    return Text(text).append_text(mark(number == len(verdicts)))
+    text = f" Task {verdicts[0].task}: {number} of {len(verdicts)} lines proved, {misprints} of them misprinted"
+    return mark(number == len(verdicts)).append(text, style="default")
 
 
 def misprints_table(out: Console, verdicts: Iterable[Verdict]) -> Iterable[RenderableType]:
     """What is misprinted, and why it is false: a table where there is room for one, else some lines each."""
     title = "\nMisprints: what is printed is refuted, the correction proved"
     rows = [(v.task, m.printed, v.line.text, m.why) for v in verdicts if (m := v.line.misprint)]
+    if not rows:
+        return
     if out.width >= ROOM:
         columns = Column("task"), *(Column(name, folds_at=24) for name in ("as printed", "corrected", "why"))
         yield fitting(out, columns, rows, title=title)

@@ -94,8 +94,8 @@ def fitting(
     table = Table(title_justify="left", caption=caption or None, caption_justify="left", **look)
     for i in kept:
         table.add_column(columns[i].heading, overflow="fold", justify="right" if columns[i].right else "left")
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        ends = by is not None and following is not None and str(following[by]) != str(row[by])
+    for row, following in zip(rows, [*rows[1:], *rows[-1:]], strict=True):
+        ends = by is not None and str(following[by]) != str(row[by])
         table.add_row(*(row[i] for i in kept), end_section=ends)
     return table
 

@@ -7,8 +7,11 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.__main__ import main
+from manual_grads.checking.verify import Verdict
 from manual_grads.commands import verify as commands
+from manual_grads.derivations.verdicts import Verdict as LineVerdict
 from manual_grads.rules import RULES
+from manual_grads.training.full_batch import DigitsReport
 
 
 @pytest.fixture
@@ -88,3 +91,109 @@ def test_wrong_gradients_on_the_digits_fail(monkeypatch, few_rules_and_lines, ca
     assert not results["digits"]["passed"]
     assert results["rules"][0]["passed"]
     assert not results["rules"][1]["passed"]
+
+
+NAMES = "two_layer_grads", "sigmoid", "logloss"
+FAILS = ["Something is wrong here"]
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """`verify` with verdicts that are said, not found: which rules, which lines and which format of the digits hold."""
+
+    def verdicts_are(rules=(True, True, True), lines=((True, True), (True,)), digits=(True, True)):
+        names = NAMES[: len(rules)]
+        right = dict(zip(names, rules, strict=True))
+        monkeypatch.setattr(commands, "RULES", {name: RULES[name] for name in names})
+        monkeypatch.setattr(
+            commands, "verify_rule", lambda rule, seed: Verdict(rule, [], [] if right[rule.name] else FAILS)
+        )
+        chains = commands.CHAINS[: len(lines)]
+        holding = dict(zip(map(id, chains), lines, strict=True))
+        monkeypatch.setattr(commands, "CHAINS", chains)
+        monkeypatch.setattr(
+            commands,
+            "judged",
+            lambda chain, seed: [
+                LineVerdict(chain.task, line, holds, True, 0.0, None)
+                for line, holds in zip(chain.lines, holding[id(chain)], strict=False)
+            ],
+        )
+        failures = [f"float{bits}: too far" for bits, holds in zip((32, 64), digits, strict=True) if not holds]
+        report = DigitsReport(1797, dict.fromkeys(["float32", "float64"], 0.0), {"float32": 1, "float64": 1}, failures)
+        monkeypatch.setattr(commands, "verify_on_digits", lambda rule, seed: report)
+        return [*(["--only", name] for name in names)]
+
+    return verdicts_are
+
+
+def status(capsys, *arguments):
+    """The exit status, and that what is printed says the same."""
+    found = main(["verify", *arguments])
+    assert (capsys.readouterr().out.rstrip().splitlines()[-1] == "everything holds") == (found == 0)
+    assert json_passes(capsys, *arguments) == (found == 0)
+    return found
+
+
+def json_passes(capsys, *arguments):
+    main(["verify", "--json", *arguments])
+    return json.loads(capsys.readouterr().out)["passed"]
+
+
+def test_all_that_holds(faked, capsys):
+    faked()
+    assert status(capsys) == 0
+
+
+@pytest.mark.parametrize("rules", [(False, True, True), (True, False, True), (True, True, False)])
+def test_a_rule_that_fails_alone(rules, faked, capsys):
+    faked(rules=rules)
+    assert status(capsys) == 1
+
+
+@pytest.mark.parametrize("lines", [((False, True), (True,)), ((True, False), (True,)), ((True, True), (False,))])
+def test_a_line_that_fails_alone(lines, faked, capsys):
+    faked(lines=lines)
+    assert status(capsys) == 1
+
+
+@pytest.mark.parametrize("digits", [(False, True), (True, False)])
+def test_the_digits_that_fail_alone(digits, faked, capsys):
+    faked(digits=digits)
+    assert status(capsys) == 1
+
+
+def test_only_some_rules_are_judged_by_themselves(faked, capsys):
+    """The lines and the digits aren't looked at: whatever they would come to, the verdict is the rules'."""
+    only = faked(rules=(True, False), lines=((False, False),), digits=(False, False))
+    assert status(capsys, *only[0]) == 0
+    assert status(capsys, *only[1]) == 1
+    assert status(capsys, *only[0], *only[1]) == 1
+
+
+def test_what_is_raised_in_a_thread_is_raised(faked, monkeypatch):
+    faked()
+
+    def broken(rule, seed):
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(commands, "verify_rule", broken)
+    with pytest.raises(RuntimeError, match="a bug of ours"):
+        main(["verify"])
+
+
+def test_a_log_has_a_line_for_each_rule_and_chain_and_the_digits(faked, capsys):
+    faked(rules=(True, False))
+    main(["verify"])
+    log = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert log[0] == "verifying: a line as each part is done"
+    first, second = NAMES[:2]
+    assert sorted(log[1:]) == sorted(
+        [
+            f"✓ {first} = {RULES[first].claim}: an error",
+            f"✗ {second} = {RULES[second].claim}: an error",
+            "✓ Task 18: 2 of 2 lines proved, 0 of them misprinted",
+            "✓ Task 18: 1 of 1 lines proved, 0 of them misprinted",
+            "✓ two_layer_grads on 1797 handwritten digits",
+        ]
+    )
