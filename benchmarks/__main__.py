@@ -79,20 +79,23 @@ def command(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
         from benchmarks.run import run
 
         return run(options, top)
+    from benchmarks import results
+
     try:
-        if options.command == "plot":
-            from benchmarks.plots import draw_all
-
-            to = options.to or options.file.parent
-            outputs.require_folder("--to", to)
-            return draw_all(options.file, to)
-        from benchmarks.page import print_table
-
-        return print_table(options.file)
+        results.load(options.file)
     except OSError as error:
         raise process.BadInput(f"{options.file}: it can't be read: {error.strerror}") from error
     except ValueError as error:
         raise process.BadInput(str(error)) from error
+    if options.command == "table":
+        from benchmarks.page import print_table
+
+        return print_table(options.file)
+    to = options.to or options.file.parent
+    outputs.require_folder("--to", to)
+    from benchmarks.plots import draw_all
+
+    return draw_all(options.file, to)
 
 
 if __name__ == "__main__":

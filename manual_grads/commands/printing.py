@@ -86,7 +86,7 @@ def fitting(
             kept.remove(i)
     left_out = ", ".join(dict.fromkeys(c.heading for i, c in enumerate(columns) if i not in kept))
     captions = [str(look.pop("caption", "")), f"Not shown in {out.width} columns: {left_out}." if left_out else ""]
-    caption = " ".join(filter(None, captions))
+    caption = "\n".join(filter(None, captions))
     if too_wide(kept):
         headings = ", ".join(columns[i].heading for i in kept if columns[i].heading)
         paragraphs = [Text("  ").join(Text.assemble(row[i]) for i in kept) for row in rows]

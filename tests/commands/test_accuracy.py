@@ -27,7 +27,7 @@ def test_a_row_for_each_dtype(capsys):
     assert main(["accuracy", "--only", "sigmoid_grad", "--only", "log_softmax"]) == 0
     printed = capsys.readouterr().out
     for name in ("sigmoid_grad", "log_softmax"):
-        assert printed.count(f" {name} ") == 4
+        assert printed.count(f" {name} ") == 2 * 4  # lines of the log, and rows
     assert printed.rstrip().endswith("every promise is kept")
     assert "✗" not in printed
     assert "\x1b" not in printed
@@ -37,7 +37,7 @@ def test_a_row_for_each_dtype(capsys):
 def test_json_says_where_the_worst_error_was_found(capsys):
     assert main(["accuracy", "--only", "softmax_cross_entropy_grad", "--json", "--seed", "3"]) == 0
     found = results(capsys)
-    assert set(found) == {"command", "passed", "seed", "rows", "versions", "device"}
+    assert set(found) == {"command", "passed", "seed", "rows", "unmeasured", "versions", "device"}
     assert found["command"] == "accuracy"
     assert found["passed"] is True
     assert found["seed"] == 3
@@ -110,3 +110,33 @@ def test_bad_usage(arguments, capsys):
         main(["accuracy", *arguments])
     assert error.value.code == 2
     assert "usage: manual-grads" in capsys.readouterr().err
+
+
+@pytest.fixture
+def rule_of_somebody(monkeypatch):
+    monkeypatch.setitem(RULES, "preds", RULES["sigmoid_grad"]._replace(name="preds"))
+
+
+def test_a_rule_whose_truth_isn_t_known_is_refused(rule_of_somebody, capsys):
+    assert main(["accuracy", "--only", "preds"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("manual-grads: --only preds: its true value isn't known to balls, and so its error can't be")
+    assert "expected one of sigmoid, sigmoid_grad" in said
+
+
+def test_a_rule_whose_truth_isn_t_known_is_left_out_and_named(rule_of_somebody, monkeypatch, capsys):
+    monkeypatch.setattr(command, "RULES", {name: RULES[name] for name in ("preds", "sigmoid")})
+    assert main(["accuracy"]) == 0
+    printed = capsys.readouterr().out
+    assert "not measured, for balls don't know the true value: preds" in printed
+    assert printed.count("✓ sigmoid ") == 4  # a line each in the log
+    assert main(["accuracy", "--json"]) == 0
+    found = results(capsys)
+    assert found["unmeasured"] == ["preds"]
+    assert {row["name"] for row in found["rows"]} == {"sigmoid"}
+
+
+def test_the_pictures_as_json(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("manual_grads.accuracy.plots.draw_all", lambda folder: iter([folder / "a.png"]))
+    assert main(["accuracy", "--plot", str(tmp_path), "--json"]) == 0
+    assert results(capsys)["pictures"] == [str(tmp_path / "a.png")]

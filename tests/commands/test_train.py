@@ -2,9 +2,10 @@
 
 import json
 
+import jax.numpy as jnp
 import pytest
 
-from manual_grads.__main__ import main
+from manual_grads.__main__ import main, parser
 from manual_grads.training import comparison, digits, large
 
 
@@ -20,6 +21,7 @@ def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
     results = json.loads(capsys.readouterr().out)
     assert results["command"] == "train"
     assert results["passed"] is True
+    assert results["goal"] == comparison.GOAL == 0.96
     assert len(results["digits"]) == 3
     for run in results["digits"].values():
         assert run["accuracy"] >= 0.96
@@ -47,6 +49,9 @@ def test_the_table(few_classes, capsys):
         "everything holds",
     ):
         assert text in printed
+    assert "no goal in 1 epochs: 96% of the digits held out is the one for 30" in printed
+    assert "✗" not in printed
+    assert "digits: epoch 1 of 1\nmany classes: nn.linear_softmax_cross_entropy\n" in printed
     assert "\x1b" not in printed
 
 
@@ -65,3 +70,23 @@ def test_bad_usage(capsys):
         main(["train", "--epochs", "0"])
     assert error.value.code == 2
     assert "0 is not positive" in capsys.readouterr().err
+
+
+def test_the_goal_is_for_the_default_epochs(monkeypatch, few_classes, capsys):
+    assert parser().parse_args(["train"]).epochs == comparison.EPOCHS
+    monkeypatch.setattr(comparison, "EPOCHS", 1)
+    assert main(["train", "--epochs", "1", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["goal"] == 0.96
+    assert main(["train", "--epochs", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["goal"] is None
+
+
+def test_a_gradient_that_is_nan_fails_and_its_json_is_json(few_classes, monkeypatch, capsys):
+    monkeypatch.setitem(digits.WAYS, "by hand", lambda weights, x, labels: (jnp.nan, weights))
+    assert main(["train", "--epochs", "1", "--json"]) == 1
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert found["largest_difference"] is None
