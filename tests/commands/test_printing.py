@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from manual_grads.accuracy.survey import Measured, Worst
-from manual_grads.checking.verify import Verdict
+from manual_grads.checking.verify import RuleVerdict
 from manual_grads.commands import accuracy, lines, printing, train, verify
 from manual_grads.commands.printing import Column
 from manual_grads.derivations import CHAINS
@@ -116,7 +116,7 @@ def test_tables_can_be_read_at_any_width(width, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     found = printed_at(
         width,
-        lambda out: verify._rules_table(out, [Verdict(rule, [], []) for rule in RULE]),
+        lambda out: verify._rules_table(out, [RuleVerdict(rule, [], []) for rule in RULE]),
         lambda out: accuracy.table(out, MEASURED),
         lambda out: train._digits_table(out, Comparison(RUNS, [0.0], MANY, [0.0], 0.96)),
         lambda out: train._large_table(out, MANY),

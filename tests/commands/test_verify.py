@@ -7,7 +7,7 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.__main__ import main
-from manual_grads.checking.verify import Verdict
+from manual_grads.checking.verify import RuleVerdict
 from manual_grads.commands import verify as commands
 from manual_grads.derivations.verdicts import Verdict as LineVerdict
 from manual_grads.rules import RULES
@@ -106,7 +106,7 @@ def faked(monkeypatch):
         right = dict(zip(names, rules, strict=True))
         monkeypatch.setattr(commands, "RULES", {name: RULES[name] for name in names})
         monkeypatch.setattr(
-            commands, "verify_rule", lambda rule, seed: Verdict(rule, [], [] if right[rule.name] else FAILS)
+            commands, "verify_rule", lambda rule, seed: RuleVerdict(rule, [], [] if right[rule.name] else FAILS)
         )
         chains = commands.CHAINS[: len(lines)]
         holding = dict(zip(map(id, chains), lines, strict=True))
