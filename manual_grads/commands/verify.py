@@ -133,7 +133,7 @@ def _digits_line(digits: DigitsReport) -> Text:
 def _worst_parts(verdict: RuleVerdict) -> dict[str, float]:
     """For each format, the worst error as a part of what is allowed."""
     # An oracle alone may be the one that is wrong.
-    counted = [row for row in verdict.rows if not row.check.startswith("against ")]
+    counted = [row for row in verdict.rows if row.kind != "oracle"]
     return {dtype: max((row.part for row in counted if row.dtype == dtype), default=np.inf) for dtype in FLOATS}
 
 
@@ -148,13 +148,8 @@ def _as_json(verdict: RuleVerdict) -> dict[str, Any]:
         "name": verdict.rule.name,
         "equation": verdict.rule.equation,
         "claim": verdict.rule.claim,
-        "worst": {dtype: _finite(worst) for dtype, worst in _worst_parts(verdict).items()},
-        "checks": [{**row._asdict(), "ulp": _finite(row.ulp), "part": _finite(row.part)} for row in verdict.rows],
+        "worst": _worst_parts(verdict),
+        "checks": [{key: value for key, value in row._asdict().items() if key != "kind"} for row in verdict.rows],
         "failures": verdict.failures,
         "passed": verdict.passed,
     }
-
-
-def _finite(x: float) -> float | None:
-    """A number that JSON has, or none."""
-    return x if np.isfinite(x) else None
