@@ -10,9 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.cross_entropy_forms import loss, loss_gradient, loss_vjp
 from manual_grads.formulas.inputs import Labels, as_floats, as_labels, as_shaped, as_vectors, widen
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
+from manual_grads.formulas.stable.cross_entropy import loss, loss_gradient, loss_vjp
 from manual_grads.rules import Sizes, derivative_of, link_jacobians, value, vjp
 
 # A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.

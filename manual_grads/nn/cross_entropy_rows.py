@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
-from manual_grads.formulas import cross_entropy_forms as forms
-from manual_grads.formulas.classes import entry
-from manual_grads.formulas.exponentials import Exponential, with_exponential
 from manual_grads.formulas.inputs import widen
+from manual_grads.formulas.stable import cross_entropy as forms
+from manual_grads.formulas.stable.classes import entry
+from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
 from manual_grads.nn.axes import only, without_masked
 from manual_grads.nn.softmax import log_probability_rows, log_probability_tangent, probability_rows, probability_tangent
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.exponentials import Exponential, with_exponential
 from manual_grads.formulas.inputs import as_array, as_floats, widen
-from manual_grads.formulas.softmax import log_probabilities, probabilities
+from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
+from manual_grads.formulas.stable.softmax import log_probabilities, probabilities
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
 
 

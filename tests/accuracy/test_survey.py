@@ -13,7 +13,7 @@ import manual_grads as mg
 from manual_grads.accuracy import inputs, survey
 from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
 from manual_grads.accuracy.ulp import certified, errors, errors_of_all
-from manual_grads.formulas.sums import MANY
+from manual_grads.formulas.stable.sums import MANY
 from manual_grads.rules import FLOATS, RULES
 
 FORWARDS_AND_GRADIENT = ("softmax", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad")

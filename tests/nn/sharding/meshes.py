@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from manual_grads import nn
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import problem, truth
+from tests.nn.linear_cross_entropy.truth import problem, truth
 
 MESHES = [(8, 1), (4, 2), (2, 4), (1, 8)]
 CASES = [("sum", True), ("none", True), ("sum", False), ("none", False)]  # reduction, check_vma

@@ -72,7 +72,7 @@ def test_the_example_of_the_docs_runs():
     )
     before = (
         "import numpy as np\n"
-        "from tests.nn.linear_cross_entropy_truth import check, problem, truth\n"
+        "from tests.nn.linear_cross_entropy.truth import check, problem, truth\n"
         "hidden, weights, labels = problem(8, 3, 20)\n"
     )
     after = (

@@ -12,10 +12,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import as_floats, as_vectors
-from manual_grads.nn.linear_cross_entropy_blocks import Blocks, gradients, losses, losses_and_gradients
-from manual_grads.nn.linear_cross_entropy_inputs import as_class_indices, as_count, as_included, check_axis
-from manual_grads.nn.linear_cross_entropy_mesh import all_classes, summed_like, total, varying
-from manual_grads.nn.linear_cross_entropy_tiles import computed
+from manual_grads.nn.linear_cross_entropy.blocks import Blocks, gradients, losses, losses_and_gradients
+from manual_grads.nn.linear_cross_entropy.inputs import as_class_indices, as_count, as_included, check_axis
+from manual_grads.nn.linear_cross_entropy.mesh import all_classes, summed_like, total, varying
+from manual_grads.nn.linear_cross_entropy.tiles import computed
 
 TILE = 2**18  # logits: a megabyte of float32, which stays in a core's cache
 

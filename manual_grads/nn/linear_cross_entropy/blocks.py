@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from manual_grads.nn import linear_cross_entropy_tiles as tiles
-from manual_grads.nn.linear_cross_entropy_mesh import varying_like
-from manual_grads.nn.linear_cross_entropy_tiles import Hidden, Indices, PerExample, Weights
+from manual_grads.nn.linear_cross_entropy import tiles
+from manual_grads.nn.linear_cross_entropy.mesh import varying_like
+from manual_grads.nn.linear_cross_entropy.tiles import Hidden, Indices, PerExample, Weights
 
 
 class Blocks(NamedTuple):

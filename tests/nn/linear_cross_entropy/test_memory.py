@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import problem
+from tests.nn.linear_cross_entropy.truth import problem
 
 
 def dense_loss(h, B, y):

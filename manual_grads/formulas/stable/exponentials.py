@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.sums import MANY, two_sum
+from manual_grads.formulas.stable.sums import MANY, two_sum
 
 BLOCK = 2**14  # numbers at a time, for what isn't to take memory
 

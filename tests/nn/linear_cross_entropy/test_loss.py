@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import check, problem, truth
+from tests.nn.linear_cross_entropy.truth import check, problem, truth
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53, "bfloat16": 2.0**-24, "float16": 2.0**-24}
 STORED = {"float32": 0, "float64": 0, "bfloat16": 2.0**-8, "float16": 2.0**-11}

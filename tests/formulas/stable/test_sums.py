@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.sums import compensated_sum, pairwise_sum, row_sum, two_sum
+from manual_grads.formulas.stable.sums import compensated_sum, pairwise_sum, row_sum, two_sum
 
 TERMS = {
     "many small ones after a 1": lambda n, random: np.concatenate([[1.0], np.full(n - 1, 1e-8)]),

@@ -6,10 +6,10 @@ Everything is in the dtype of computation, of arguments that are checked already
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.classes import entry, mean_class, with_entry
-from manual_grads.formulas.exponentials import Exponential, largest_of, normalizer, small_sum, with_exponential
 from manual_grads.formulas.inputs import are_indices
-from manual_grads.formulas.sums import row_sum, weighted_sum
+from manual_grads.formulas.stable.classes import entry, mean_class, with_entry
+from manual_grads.formulas.stable.exponentials import Exponential, largest_of, normalizer, small_sum, with_exponential
+from manual_grads.formulas.stable.sums import row_sum, weighted_sum
 
 
 def loss(s: Float[Array, "*batch classes"], labels: Array) -> Float[Array, "*batch"]:

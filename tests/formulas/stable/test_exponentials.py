@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.exponentials import scaled_exp, shifted_exp, with_exponential
+from manual_grads.formulas.stable.exponentials import scaled_exp, shifted_exp, with_exponential
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import check, problem, truth
+from tests.nn.linear_cross_entropy.truth import check, problem, truth
 
 OPTIONS = [{}, {"block_classes": 4}, {"block_rows": 5, "block_classes": 4}]
 

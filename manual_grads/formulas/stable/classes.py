@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.sums import MANY
+from manual_grads.formulas.stable.sums import MANY
 
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:

@@ -17,9 +17,9 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.exponentials import once
 from manual_grads.formulas.inputs import widened
-from manual_grads.nn.linear_cross_entropy_mesh import all_classes, first_class, largest, total, varying_like
+from manual_grads.formulas.stable.exponentials import once
+from manual_grads.nn.linear_cross_entropy.mesh import all_classes, first_class, largest, total, varying_like
 
 Hidden = Float[Array, "examples hidden"]
 Weights = Float[Array, "classes hidden"]
