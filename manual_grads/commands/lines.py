@@ -8,7 +8,7 @@ from rich.text import Text
 
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.lines import Chain
-from manual_grads.derivations.verdicts import Verdict, judge
+from manual_grads.derivations.verdicts import LineVerdict, judge
 from manual_grads.printing import console, mark, print_json
 
 
@@ -16,7 +16,7 @@ def lines(task: str | None, seed: int, as_json: bool) -> int:
     """Prints the document's lines, in order, each with its verdict."""
     chains = [chain for chain in CHAINS if task is None or chain.task == task or chain.task.startswith(task + ".")]
     out = console()
-    every: list[Verdict] = []
+    every: list[LineVerdict] = []
     for chain in chains:
         verdicts = judged(chain, seed)
         every += verdicts
@@ -28,12 +28,12 @@ def lines(task: str | None, seed: int, as_json: bool) -> int:
     return 0 if passed else 1
 
 
-def judged(chain: Chain, seed: int) -> list[Verdict]:
+def judged(chain: Chain, seed: int) -> list[LineVerdict]:
     """The verdicts on a chain's lines."""
     return list(judge(chain, seed))
 
 
-def summary(verdicts: list[Verdict]) -> Iterable[Text]:
+def summary(verdicts: list[LineVerdict]) -> Iterable[Text]:
     """How many lines of each task hold."""
     yield Text("\nThe document, line by line (`manual-grads lines` shows each)")
     for task in dict.fromkeys(verdict.task for verdict in verdicts):
@@ -45,7 +45,7 @@ def summary(verdicts: list[Verdict]) -> Iterable[Text]:
         )
 
 
-def misprints_table(verdicts: Iterable[Verdict]) -> Table:
+def misprints_table(verdicts: Iterable[LineVerdict]) -> Table:
     """What is misprinted, and why it is false."""
     table = Table(title="\nMisprints: what is printed is refuted, the correction proved", title_justify="left")
     for heading in ("task", "as printed", "corrected", "why"):
@@ -56,7 +56,7 @@ def misprints_table(verdicts: Iterable[Verdict]) -> Table:
     return table
 
 
-def _chain_text(verdicts: list[Verdict]) -> Iterable[Text]:
+def _chain_text(verdicts: list[LineVerdict]) -> Iterable[Text]:
     yield Text(f"\nTask {verdicts[0].task}", style="bold")
     for i, verdict in enumerate(verdicts):
         yield (
@@ -68,7 +68,7 @@ def _chain_text(verdicts: list[Verdict]) -> Iterable[Text]:
             yield Text(f"      printed: {misprint.printed}\n      but {misprint.why}", style="dim")
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: LineVerdict) -> dict[str, Any]:
     """A verdict as JSON."""
     misprint = verdict.line.misprint
     return {

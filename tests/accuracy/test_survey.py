@@ -13,7 +13,7 @@ import manual_grads as mg
 from manual_grads.accuracy import inputs, survey
 from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
 from manual_grads.accuracy.ulp import certified, errors, errors_of_all
-from manual_grads.formulas.stable.sums import MANY
+from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import FLOATS, RULES
 
 FORWARDS_AND_GRADIENT = ("softmax", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad")
@@ -75,7 +75,7 @@ def repeated_below_64(by):
     """The examples with no logit above 64, as often as it takes for the faster exponentials to be chosen."""
     logits = by.cases.args[0].astype(float)
     below = np.flatnonzero(logits.max(-1) < 64)
-    rows = np.resize(below, max(len(below), -(-MANY // logits.shape[-1])))
+    rows = np.resize(below, max(len(below), -(-LARGE_ARRAY_SIZE // logits.shape[-1])))
     cases = inputs.Cases([by.cases.families[row] for row in rows], tuple(arg[rows] for arg in by.cases.args))
     truths = [truth._replace(high=truth.high[rows], low=truth.low[rows], unit=truth.unit[rows]) for truth in by.truths]
     return survey.Known(cases, truths, by.bounds[rows])

@@ -10,7 +10,7 @@ import pytest
 from manual_grads.rules import FLOATS
 
 # A batch is filled up with copies of its last row, so that each function is compiled once; 1400 rows of three classes
-# are enough for the faster exponentials, of `MANY` numbers.
+# are enough for the faster exponentials, of `LARGE_ARRAY_SIZE` numbers.
 ROWS = {"vmap": 8, "batch": 1400}
 
 

@@ -83,18 +83,18 @@ def test_shifted_is_accurate_below_64(offset, scale, shape):
 @pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
 def test_one_row_that_needs_it_scales_them_all(call, used, largest):
     s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (64, 64)), jnp.float32).at[1, 2].set(largest)
-    chosen = with_exponential(lambda exp, s, m: exp(s, m))
+    chosen = with_exponential(lambda exp, s, m: exp.of(s, m))
     np.testing.assert_allclose(call(chosen)(s), used(s, s.max(-1)), rtol=RTOL)
 
 
 def test_each_vmapped_example_has_a_choice_of_its_own():
     s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (2, 64, 64)), jnp.float32).at[1, 2, 3].set(64)
-    e = jax.vmap(with_exponential(lambda exp, s, m: exp(s, m)))(s)
+    e = jax.vmap(with_exponential(lambda exp, s, m: exp.of(s, m)))(s)
     np.testing.assert_allclose(e[0], shifted_exp(s[0], s[0].max(-1)), rtol=RTOL)
     np.testing.assert_allclose(e[1], scaled_exp(s[1], s[1].max(-1)), rtol=RTOL)
 
 
 def test_few_numbers_are_scaled():
     s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (8, 10)), jnp.float32)
-    chosen = with_exponential(lambda exp, s, m: exp(s, m))
+    chosen = with_exponential(lambda exp, s, m: exp.of(s, m))
     np.testing.assert_allclose(jax.jit(chosen)(s), scaled_exp(s, s.max(-1)), rtol=RTOL)
