@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sympy
 
-from manual_grads.derivations import CHAINS, balls, symbols, task18, task19_1, task19_2, task19_3, task21
-from manual_grads.derivations.lines import Line, random_draw
+from manual_grads.derivations import CHAINS, balls, symbols, task18, task19_1, task19_2, task19_3, task21, verdicts
+from manual_grads.derivations.lines import Line, Misprint, random_draw
 from manual_grads.derivations.numbers import derivative, exp, log, vector
-from manual_grads.derivations.verdicts import FLOAT64_TOLERANCE, judge
+from manual_grads.derivations.verdicts import FLOAT64_TOLERANCE, LineVerdict, judge
 
 CHAIN = pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: f"{chain.task} {chain.lines[0].text}")
 MISPRINTS = [(chain, line, line.misprint) for chain in CHAINS for line in chain.lines if line.misprint]
@@ -130,6 +130,26 @@ def test_factor_by_factor_in_the_row_vector_convention():
                 np.testing.assert_allclose(factor, jacobian, rtol=1e-13, atol=1e-15)
                 product = product * factor if product.ndim == 0 else product @ factor
             np.testing.assert_allclose(product, jax.grad(task21.R)(x, A, B, y), rtol=1e-13, atol=1e-15)
+
+
+def test_too_few_bits_confirm_nothing(monkeypatch):
+    monkeypatch.setattr(verdicts, "BALL_BITS", 60)
+    assert not any(verdict.confirmed for verdict in judge(task18.SIGMOID_DERIVATIVE))
+
+
+@pytest.mark.parametrize(
+    "failing", [{"proved": False}, {"confirmed": False}, {"float64_error": 2e-14}, {"refuted": False}], ids=str
+)
+@pytest.mark.parametrize("refuted", [None, True], ids=["as printed", "misprint"])
+def test_a_line_holds_only_if_every_judge_says_so(failing, refuted):
+    misprint = Misprint("", abs, "") if refuted else None
+    right = LineVerdict(
+        task="", line=Line("", abs, misprint), proved=True, confirmed=True, float64_error=1e-14, refuted=refuted
+    )
+    assert right.holds
+    assert right.words == ("misprint" if refuted else "proved")
+    assert not right._replace(**failing).holds
+    assert right._replace(**failing).words == "FALSE"
 
 
 def test_symbolic_equality_is_not_gullible():

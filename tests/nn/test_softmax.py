@@ -9,6 +9,7 @@ import pytest
 
 import manual_grads as mg
 from manual_grads import nn
+from tests.dominance import dominated, jacobian_of, ulp
 from tests.nn.peers import PEERS, assert_same, residuals
 
 BOTH = pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax], ids=lambda f: f.__name__)
@@ -94,6 +95,18 @@ def test_derivatives_keep_their_digits_where_a_class_has_nearly_everything(funct
         if function is nn.softmax:
             jacobian *= g[:, None]
         np.testing.assert_allclose(of(s.astype(np.float32)), jacobian, rtol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("by", [jax.jacfwd, jax.jacrev], ids=["forward", "reverse"])
+def test_derivatives_keep_their_digits_where_a_class_has_more_than_half(function, by):
+    """Shares from a half to nearly one: the dominant class's own entry, 1 − g_i, to within 8 ULP."""
+    logits = dominated(np.random.default_rng(1).uniform(0.5, 0.99, 200))
+    true = jacobian_of(logits)[:, 3, 3]
+    if function is nn.log_softmax:
+        g = np.exp(logits.astype(float))
+        true = true / (g[:, 3] / g.sum(1))
+    assert ulp(jax.jit(jax.vmap(by(function)))(logits)[:, 3, 3], true) <= 8
 
 
 @BOTH

@@ -55,7 +55,7 @@ def weighted_jacobian(
     r"""$w g_k (I(k=l) - g_l)$, where $1 - g_k = \sum_{l \neq k} g_l$ for a dominant class k.
 
     Only there does that subtraction cancel (it would be 0 for every saturated one). The products are scaled last, by
-    $w / (\sum_l e_l)^2$: symmetric to the last bit, and not underflown where $w g_k g_l$ isn't.
+    $w / (\sum_l e_l)^2$: symmetric to the last bit, and not underflown where $w g_k g_l$ isn't (for w above 2⁻⁴⁶).
 
     Textbook: Task 19.1's line "g_k (I(k=l) − g_l)", times w.
     """
