@@ -100,13 +100,14 @@ def test_no_value_is_larger_than_its_magnitude(rule, soft_labels):
                 assert not any(abs(balls.arb(v)) > m for v, m in pairs)  # for certain
 
 
-def test_a_magnitude_is_what_a_perturbation_comes_to():
+@pytest.mark.parametrize(("a", "b"), [(A, B), (-20 * abs(A), B), (A, 20 * B)], ids=["usual", "σ(w) small", "v large"])
+def test_a_magnitude_is_what_a_perturbation_comes_to(a, b):
     """Every entry of x, A and B wrong by u: to first order, no gradient is wrong by more than u times its magnitude."""
     u = 2.0**-60
-    perturbed = [as_balls(p) * (1 + u * as_balls(RANDOM.choice([-1.0, 1.0], p.shape))) for p in (X, A, B)]
-    exact = network.grads(X, A, B, LABEL)
+    perturbed = [as_balls(p) * (1 + u * as_balls(RANDOM.choice([-1.0, 1.0], p.shape))) for p in (abs(X), a, b)]
+    exact = network.grads(abs(X), a, b, LABEL)
     moved = [derivative(f, p) for f, p in gradients_of(*perturbed)]
-    for got, want, magnitude in zip(moved, exact, network.grads_magnitude(0.0, X, A, B, LABEL), strict=True):
+    for got, want, magnitude in zip(moved, exact, network.grads_magnitude(0.0, abs(X), a, b, LABEL), strict=True):
         ratios = [
             float((abs(g - w) / (u * m)).mid()) for g, w, m in zip(got.flat, want.flat, magnitude.flat, strict=True)
         ]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable.sums import compensated_sum, pairwise_sum, row_sum, two_sum
+from manual_grads.formulas.stable.sums import compensated_sum, pairwise_sum, row_sum, two_sum, weighted_sum
 
 TERMS = {
     "many small ones after a 1": lambda n, random: np.concatenate([[1.0], np.full(n - 1, 1e-8)]),
@@ -64,3 +64,16 @@ def test_two_sum_is_exact(call, n):
 
 def test_an_empty_batch_has_no_sums():
     assert row_sum(jnp.zeros((0, 3))).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_infinity_beside_numbers(dtype):
+    with jax.enable_x64(dtype == "float64"):
+        for x, want in (([1, np.inf, 2], np.inf), ([-np.inf, 1, 2], -np.inf), ([np.inf, -np.inf, 1], np.nan)):
+            np.testing.assert_array_equal(row_sum(jnp.array(x, dtype)), want)
+
+
+def test_a_class_without_weight_costs_nothing_in_some_rows_of_many():
+    y, x = jnp.array([[1.0, 0, 2], [1, 2, 3]]), jnp.array([[5.0, np.inf, 7], [1, 2, 3]])
+    np.testing.assert_array_equal(weighted_sum(y, x), [19, 14])
+    np.testing.assert_array_equal(weighted_sum(y[0], jnp.full(3, np.nan)), np.nan)
