@@ -12,7 +12,8 @@ import pytest
 import manual_grads as mg
 from manual_grads.accuracy import inputs, survey
 from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
-from manual_grads.accuracy.ulp import certified, errors, errors_of_all
+from manual_grads.accuracy.ulp import as_truth, certified, errors, errors_of_all
+from manual_grads.derivations import balls
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import FLOATS, RULES
 
@@ -245,3 +246,13 @@ def test_autodiff_has_false_zeros_where_the_label_is_saturated():
     by = known(rule, "float32", USUAL)
     found = survey.run(survey.autodiff(rule, dtype), dtype, by.cases.args)
     assert survey.worst(found["jax.nn"], by).false_zeros > 10
+
+
+def test_the_worse_of_two_is_the_one_that_breaks_its_promise_more():
+    near, far = survey.Worst(ulp=15.0, bound=20.0, false_zeros=1), survey.Worst(ulp=4.0, bound=3.0, false_zeros=2)
+    assert survey.worse(near, far) == survey.worse(far, near) == far._replace(false_zeros=3)
+    truth = as_truth(np.array([[balls.arb(1)], [balls.arb(1)]]), np.array([[balls.arb(1)], [balls.arb(1)]]), np.float32)
+    cases = inputs.Cases(["near", "far"], (np.zeros(2),))
+    by = survey.Known(cases, [truth], np.array([20.0, 3.0]))
+    got = np.array([[1 + 15 * 2.0**-23], [1 + 4 * 2.0**-23]], np.float32)
+    assert survey.worst(got, by)[:4] == (4.0, 3.0, 0, "far")

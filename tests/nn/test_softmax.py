@@ -71,6 +71,21 @@ def test_the_formulas_values_and_only_g_kept(function, dtype):
 
 
 @BOTH
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_tangents_of_16_bits_are_float32_s_rounded_once(function, dtype):
+    """Of the same g, which is kept in 16 bits; 1000 classes, lest roundings of 16 bits average out."""
+    x, t = (jnp.asarray(np.random.default_rng(i).normal(0, 2, 1000), dtype) for i in range(2))
+    got = jax.jit(lambda x, t: jax.jvp(function, (x,), (t,))[1])(x, t)
+    g = np.asarray(mg.softmax(x), np.float64)
+    want = (np.asarray(t, np.float64) - g @ np.asarray(t, np.float64)) * (g if function is nn.softmax else 1)
+    normal = abs(want) > float(jnp.finfo(dtype).tiny)
+    error = abs(np.asarray(got, np.float64) - want)[normal] / abs(want[normal])
+    # Half an ULP, and what float32 rounds in a difference of the size of t.
+    assert np.median(error) < float(jnp.finfo(dtype).eps) / 2
+    assert (error < float(jnp.finfo(dtype).eps) * 0.51).mean() > 0.99
+
+
+@BOTH
 def test_of_a_mask_nothing_but_the_mask_is_kept_beside_g(function):
     kept = residuals(lambda x: function(x, where=X[0] > 0), jnp.asarray(X[0], jnp.float32))
     assert sum(np.prod(shape) * jnp.dtype(dtype).itemsize for shape, dtype in kept if dtype != "bool") == 4 * 12

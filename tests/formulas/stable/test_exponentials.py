@@ -11,6 +11,7 @@ from manual_grads.formulas.stable.exponentials import (
     largest_of,
     scaled_exp,
     shifted_exp,
+    stored_exp,
     with_exponential,
 )
 
@@ -115,6 +116,14 @@ def test_the_series_may_be_differentiated_twice(dtype, rtol):
         once = jax.grad(lambda s: scaled_exp(s, m))
         e, twice = (jax.jit(jax.vmap(f))(s) for f in (lambda s: scaled_exp(s, m), jax.grad(once)))
     np.testing.assert_allclose(twice, e, rtol=rtol)
+
+
+def test_stored_exponentials_are_the_scaled_ones_by_another_power_of_two_each_row_on_its_own():
+    s = jnp.array([[0.0, 1.0, -3.0], [jnp.nan, 0.0, 1.0]])
+    for call in (lambda f: f, jax.jit):
+        e = call(stored_exp)(s)
+        np.testing.assert_allclose(e[0], 2.0**40 * np.exp([-1.0, 0.0, -4.0]), rtol=RTOL)
+        assert np.isnan(e[1]).any()
 
 
 @pytest.mark.parametrize("exp", [SCALED, SHIFTED], ids=["scaled", "shifted"])
