@@ -115,12 +115,12 @@ def repeated_below_64(by):
 def test_promise(rule, dtype, classes, kind):
     by = known(rule, dtype, classes, kind)
     assert_kept(survey.run(survey.for_each_example(rule), jnp.dtype(dtype), by.cases.args), by)
-    # The faster exponentials are float32's alone.
-    if dtype == "float32" and rule.name.startswith(("softmax", "log_softmax")):
+    # The faster exponentials are float32's alone; one or two classes would show nothing else.
+    if dtype == "float32" and classes >= USUAL and is_jitted(rule):
         many = repeated_below_64(by)
         assert_kept(survey.run(rule.manual, jnp.dtype(dtype), many.cases.args), many)
     # The sigmoid is elementwise: one number at a time would show nothing else.
-    if dtype in ("float32", "float64") and classes >= USUAL and len(by.cases.families) < 1000:
+    if dtype in ("float32", "float64") and classes == USUAL and len(by.cases.families) < 1000:
         assert_kept(one_by_one(rule, dtype, by.cases.args), by)
 
 
@@ -128,9 +128,16 @@ def test_promise(rule, dtype, classes, kind):
 @EACH_RULE
 def test_promise_by_vmap_and_eagerly(rule, dtype):
     by = known(rule, dtype, USUAL, kinds(rule)[-1])
-    assert_kept(survey.run(jax.vmap(rule.manual), jnp.dtype(dtype), by.cases.args), by)
-    eager = survey.for_each_example(rule)(*map(jnp.asarray, by.cases.args))
-    assert_kept(jax.tree.map(np.asarray, eager), by)
+    if survey.for_each_example(rule) is rule.manual:
+        assert_kept(survey.run(jax.vmap(rule.manual), jnp.dtype(dtype), by.cases.args), by)
+    if not is_jitted(rule):
+        eager = survey.for_each_example(rule)(*map(jnp.asarray, by.cases.args))
+        assert_kept(jax.tree.map(np.asarray, eager), by)
+
+
+def is_jitted(rule):
+    """Whether it is nothing but a form that chooses its exponential, which is compiled in eager calls, too."""
+    return rule.name.startswith(("softmax", "log_softmax")) and rule.name not in MATRICES
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,14 @@ def test_distributions_along_any_axes(axis):
 @pytest.mark.parametrize("axis", [pytest.param(0, marks=pytest.mark.slow), (2, 1)], ids=str)
 def test_masks_of_examples(axis):
     where = np.random.default_rng(2).random(labels_for(axis).shape) > 0.4
-    assert_same(of_logits_alone(index, labels_for(axis)), S, axis=axis, where=where)
-    assert_same(of_logits_alone(distribution, Y), S, axis=axis, where=where)
+    assert_same(both_of_logits_alone(labels_for(axis), Y), S, axis=axis, where=where)
 
 
 @pytest.mark.parametrize(("axis", "shape"), [((2, 0), (2, 3, 4)), pytest.param(0, (1, 3, 4), marks=pytest.mark.slow)])
 def test_masks_of_logits(axis, shape):
     """Labels whose class is left out are among them, and examples of which nothing is left."""
     where = np.random.default_rng(3).random(shape) > 0.5
-    assert_same(of_logits_alone(index, labels_for(axis)), S, axis=axis, where=where)
-    assert_same(of_logits_alone(distribution, Y), S, axis=axis, where=where)
+    assert_same(both_of_logits_alone(labels_for(axis), Y), S, axis=axis, where=where)
 
 
 BY = pytest.mark.parametrize("by", [jax.grad, jax.jacfwd], ids=["reverse", "forward"])
@@ -161,6 +159,18 @@ def of_logits_alone(function, labels):
 
     PEERS[of_logits] = lambda s, **options: PEERS[function](s, jnp.asarray(labels), **options)
     return of_logits
+
+
+def both_of_logits_alone(indices, distributions):
+    """Unevenly weighted, so that neither can make up for the other."""
+    parts = of_logits_alone(index, indices), of_logits_alone(distribution, distributions)
+
+    def weighted(first, second):
+        return lambda s, **options: first(s, **options) + 0.7 * second(s, **options)
+
+    both = weighted(*parts)
+    PEERS[both] = weighted(*(PEERS[part] for part in parts))
+    return both
 
 
 def test_a_label_that_32_bits_would_make_another_is_none_under_a_traced_mask_either():
