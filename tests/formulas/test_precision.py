@@ -50,11 +50,11 @@ def test_soft_labels_are_not_rounded_to_narrower_logits(logits):
 @pytest.mark.parametrize("wide", [0, 1, 2], ids=["x", "A", "B"])
 @pytest.mark.parametrize("loss", [mg.two_layer_loss, nn.two_layer_loss], ids=["formula", "nn"])
 def test_the_network_s_loss_is_of_the_widest_of_its_arguments_formats(loss, wide):
-    args = [jnp.ones(shape, "bfloat16") for shape in ((5,), (4, 5), (3, 4))]
-    args[wide] = args[wide].astype("float32")
-    value = loss(*args, 0)
+    shapes = (5,), (4, 5), (3, 4)
+    x, A, B = (jnp.ones(shape, "float32" if i == wide else "bfloat16") for i, shape in enumerate(shapes))
+    value = loss(x, A, B, 0)
     assert value.dtype == "float32"
-    assert {factor.dtype.name for factor in mg.two_layer_jacobians(*args, 0)} == {"float32"}
+    assert {factor.dtype.name for factor in mg.two_layer_jacobians(x, A, B, 0)} == {"float32"}
     np.testing.assert_allclose(value, np.log(3), rtol=1e-6)
 
 
