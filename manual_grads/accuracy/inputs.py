@@ -40,8 +40,10 @@ class Cases(NamedTuple):
 
 def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed: int = 0) -> Cases:
     """The families for a rule's arguments, rounded to the dtype; `classes` is their size, `labels` one of `LABELS`."""
+    # The names of the arguments, and how many axes each has for one example.
     names = list(signature(rule.manual).parameters)
     axes = dict(zip(names, (arg.ndim for arg in rule.example(jax.random.key(0), jnp.float32, Sizes())), strict=True))
+    # The first of them, from the families; and the scores that say which class a label would saturate.
     random = np.random.default_rng((seed, classes))
     if "A" in names:
         sizes = NETWORK if classes <= 10 else LARGE_NETWORK
@@ -57,6 +59,7 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
         families, rows = zip(*base(random, dtype, classes), strict=True)
         columns, scores = [rows], np.asarray(rows)
     drawn = [np.asarray(column, np.float64).astype(dtype) for column in columns]
+    # The others, by their names.
     for name in names[len(columns) :]:
         if name == "labels":
             drawn.append(draw_labels(random, scores, labels, dtype))

@@ -101,9 +101,9 @@ def test_the_four_factors_multiply_to_the_gradient():
     with jax.enable_x64(True):
         x, A, B = random.normal(size=(2, 5)), random.normal(size=(4, 5)), random.normal(size=(3, 4))
         labels = np.array([2, 0])
-        dR_dv, dv_dsigma, dsigma_dw, dw_dx = mg.two_layer_jacobians(x, A, B, labels)
+        dR_dv, dv_dsigma, dsigma_dw, dw_dx = jax.jit(mg.two_layer_jacobians)(x, A, B, labels)
         product = jnp.einsum("nk,nkh,nhj,nji->ni", dR_dv, dv_dsigma, dsigma_dw, dw_dx)
-        chex.assert_trees_all_close(product, mg.two_layer_grads(x, A, B, labels)[0], rtol=1e-14, atol=1e-16)
+        chex.assert_trees_all_close(product, jax.jit(mg.two_layer_grads)(x, A, B, labels)[0], rtol=1e-14, atol=1e-16)
 
 
 def test_mixed_dtypes_give_each_gradient_its_own():
@@ -114,9 +114,9 @@ def test_mixed_dtypes_give_each_gradient_its_own():
     )
     labels = jnp.array([2, 0])
     assert mg.two_layer_loss(x, A, B, labels).dtype == jnp.float32
-    grads = mg.two_layer_grads(x, A, B, labels)
+    grads = jax.jit(mg.two_layer_grads)(x, A, B, labels)
     assert [g.dtype for g in grads] == [jnp.float32, jnp.bfloat16, jnp.float16]
-    autodiff = jax.grad(lambda x, A, B: mg.two_layer_loss(x, A, B, labels).sum(), argnums=(0, 1, 2))(x, A, B)
+    autodiff = jax.jit(jax.grad(lambda x, A, B: mg.two_layer_loss(x, A, B, labels).sum(), argnums=(0, 1, 2)))(x, A, B)
     for mine, jaxs in zip(grads, autodiff, strict=True):
         np.testing.assert_allclose(
             np.asarray(mine, np.float32), np.asarray(jaxs, np.float32), rtol=float(jnp.finfo(mine.dtype).eps), atol=1e-6

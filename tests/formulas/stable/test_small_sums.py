@@ -11,23 +11,23 @@ from manual_grads.formulas.stable.small_sums import BLOCK_SIZE, in_blocks
 RTOL = 1e-6  # some units in the last place
 
 
-def assert_small_sums(logits, sum_of_others, call=jax.jit):
+def assert_small_sums(logits, sum_of_others):
     """The label's entry of every function is this sum, label 0 having nearly everything."""
     labels = np.zeros(len(logits), int)
-    np.testing.assert_allclose(call(mg.softmax_cross_entropy_grad)(logits, labels)[:, 0], -sum_of_others, rtol=RTOL)
-    np.testing.assert_allclose(call(mg.softmax_cross_entropy)(logits, labels), sum_of_others, rtol=RTOL)
-    np.testing.assert_allclose(call(mg.log_softmax)(logits)[:, 0], -sum_of_others, rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(mg.softmax_cross_entropy_grad)(logits, labels)[:, 0], -sum_of_others, rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(mg.softmax_cross_entropy)(logits, labels), sum_of_others, rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(mg.log_softmax)(logits)[:, 0], -sum_of_others, rtol=RTOL)
 
 
 # Of 67, 16 are done at a time, and the last 16 overlap.
-@pytest.mark.parametrize(("rows", "offset", "call"), [(1, 0, lambda f: f), *((67, x, jax.jit) for x in (0, 60, 90))])
-def test_a_sum_that_matters_of_terms_that_underflow(rows, offset, call):
+@pytest.mark.parametrize(("rows", "offset"), [(1, 0), (67, 0), (67, 60), (67, 90)])
+def test_a_sum_that_matters_of_terms_that_underflow(rows, offset):
     """999 classes of about e^-88, each below the smallest normal number; their sum isn't. No two rows are alike."""
     logits = np.full((rows, 1000), offset - 88, np.float32) + np.arange(rows, dtype=np.float32)[:, None] / 64
     logits[:, 0] = offset + 0.25
     sum_of_others = 999 * np.exp(logits[:, 1].astype(float) - logits[:, 0])
-    assert_small_sums(logits, sum_of_others, call)
-    np.testing.assert_allclose(call(mg.softmax_jacobian)(logits[:1])[0, 0, 0], sum_of_others[0], rtol=RTOL)
+    assert_small_sums(logits, sum_of_others)
+    np.testing.assert_allclose(jax.jit(mg.softmax_jacobian)(logits[:1])[0, 0, 0], sum_of_others[0], rtol=RTOL)
 
 
 def test_terms_that_underflow_beside_one_that_does_not():
