@@ -12,11 +12,17 @@ from numpy.random import Generator
 
 from manual_grads.rules import Rule, Sizes
 
+# How far logits are apart: flat, usual, where exp's argument is rounded, where terms underflow, and float32's largest.
 SPREADS = (1e-6, 1e-2, 1.0, 10.0, 40.0, 80.0, 300.0, 1e4, 2e38)
-MARGINS = (0.5, 10.0, 16.7, 20.0, 40.0, 60.0, 80.0, 87.3, 88.0, 100.0)  # from 16.7, g − 1 is 0 in float32
+# Of one logit over the others: some near a class that holds half of g; from 16.7, g − 1 is 0 in float32; from 87.3,
+# the others underflow.
+MARGINS = (0.5, 10.0, 16.7, 20.0, 40.0, 60.0, 80.0, 87.3, 88.0, 100.0)
 LABELS = ("index", "distribution")
-NETWORK = (3, 4, 3)  # inputs, hidden units, classes
+# Sizes of networks: inputs, hidden units, classes.
+NETWORK = (3, 4, 3)
 LARGE_NETWORK = (60, 40, 10)
+# Classes from which rows are few: the true values of one with more take a second.
+MANY_CLASSES = 1000
 
 Named = Iterator[tuple[str, np.ndarray]]
 
@@ -34,8 +40,10 @@ class Cases(NamedTuple):
 
 def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed: int = 0) -> Cases:
     """The families for a rule's arguments, rounded to the dtype; `classes` is their size, `labels` one of `LABELS`."""
+    # The names of the arguments, and how many axes each has for one example.
     names = list(signature(rule.manual).parameters)
     axes = dict(zip(names, (arg.ndim for arg in rule.example(jax.random.key(0), jnp.float32, Sizes())), strict=True))
+    # The first of them, from the families; and the scores that say which class a label would saturate.
     random = np.random.default_rng((seed, classes))
     if "A" in names:
         sizes = NETWORK if classes <= 10 else LARGE_NETWORK
@@ -45,12 +53,13 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
     else:
         base = {
             "z": vectors if axes.get("z") else numbers,
-            "logits": many_logits if classes > 1000 else logits,
+            "logits": many_logits if classes > MANY_CLASSES else logits,
             "probs": probabilities,
         }[names[0]]
         families, rows = zip(*base(random, dtype, classes), strict=True)
         columns, scores = [rows], np.asarray(rows)
     drawn = [np.asarray(column, np.float64).astype(dtype) for column in columns]
+    # The others, by their names.
     for name in names[len(columns) :]:
         if name == "labels":
             drawn.append(draw_labels(random, scores, labels, dtype))
@@ -116,7 +125,7 @@ def numbers(random: Generator, dtype: Any, classes: int) -> Named:
 
 
 def vectors(random: Generator, dtype: Any, classes: int) -> Named:
-    """The same numbers, as vectors."""
+    """Vectors of the numbers z that `numbers` gives."""
     named = list(numbers(random, dtype, classes))
     n = min(classes, 4)
     for i in range(0, len(named) - n, 7 * n):  # one in seven is enough: it is the same function

@@ -30,12 +30,14 @@ class Network(NamedTuple):
 
 def run(floor: float, x: Any, A: Any, B: Any, y: Any) -> Network:
     """The network of one example, forward and backward."""
+    # The values.
     x, A, B = as_balls(x), as_balls(A), as_balls(B)
     w = A @ x
     h, slope = truths.sigmoid(w), truths.sigmoid_grad(w)
     v = B @ h
     dv = truths.cross_entropy_grad(v, y)
     delta = (dv @ B) * slope
+    # Their magnitudes.
     delta_w = abs(A) @ abs(x)
     delta_h = h + slope * delta_w + floor
     delta_v = abs(B) @ delta_h
@@ -43,7 +45,18 @@ def run(floor: float, x: Any, A: Any, B: Any, y: Any) -> Network:
     delta_dv = truths.cross_entropy_grad_magnitude(floor, v, y) + abs(truths.cross_entropy_hessian(v, y)) @ delta_v
     # |σ''| = σ' |1 − 2σ| ≤ σ'
     delta_delta = (slope + floor) * (delta_dv @ abs(B) + (abs(dv) @ abs(B)) * delta_w) + floor
-    return Network(h, v, slope, dv, delta, delta_w, delta_h, delta_v, delta_dv, delta_delta)
+    return Network(
+        h=h,
+        v=v,
+        slope=slope,
+        dv=dv,
+        delta=delta,
+        delta_w=delta_w,
+        delta_h=delta_h,
+        delta_v=delta_v,
+        delta_dv=delta_dv,
+        delta_delta=delta_delta,
+    )
 
 
 def loss(x: Any, A: Any, B: Any, y: Any) -> Any:

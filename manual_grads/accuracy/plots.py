@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import manual_grads as mg
 from manual_grads.accuracy import peers, truths
-from manual_grads.accuracy.ulp import Truth, certified, errors
+from manual_grads.accuracy.ulp import TrueValues, certified, errors
 from manual_grads.derivations import task18
 from manual_grads.formulas import plain
 
@@ -28,8 +28,10 @@ STYLE: Any = {
     "grid.alpha": 0.25,
     "lines.solid_capstyle": "butt",
 }
-NAN = 2.0**27  # where NaN is drawn: above 2²⁴ ULP, which is what a result without any right digit is wrong by
-PER_BIN = 40  # numbers; their largest error is drawn
+# Where NaN is drawn, in ULP: above 2²⁴, which is what a result without any right digit is wrong by.
+NAN = 2.0**27
+# Numbers of a bin, of which the largest error is drawn.
+PER_BIN = 40
 
 Curve = tuple[str, Callable[[Any], Any], dict[str, Any]]  # a label, a function of a vector, and a style
 
@@ -121,7 +123,7 @@ def draw_errors(axes: Axes, z: np.ndarray, value: Callable[[np.ndarray], Any], c
     axes.minorticks_off()
 
 
-def largest_errors(function: Callable[[Any], Any], z: np.ndarray, truth: Truth) -> np.ndarray:
+def largest_errors(function: Callable[[Any], Any], z: np.ndarray, truth: TrueValues) -> np.ndarray:
     """The largest error in each bin, jitted; none where the true value is no normal number and the result is near."""
     ulp = errors(jax.jit(function)(jnp.asarray(z)), truth).ulp
     drawn = np.where(np.isinf(ulp), NAN, np.where(ulp == 0, np.nan, ulp)).reshape(-1, PER_BIN)

@@ -11,7 +11,7 @@ import numpy as np
 from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.peers import PEERS
 from manual_grads.accuracy.promises import PROMISES, bound, truth
-from manual_grads.accuracy.ulp import Truth, errors_of_all
+from manual_grads.accuracy.ulp import TrueValues, errors_of_all
 from manual_grads.rules import Rule
 
 
@@ -35,16 +35,16 @@ class Known(NamedTuple):
     """Cases and their true values: what results are measured by."""
 
     cases: Cases
-    truths: list[Truth]  # of each output, for all the cases
+    truths: list[TrueValues]  # of each output, for all the cases
     bounds: np.ndarray  # per case
 
 
 def known(rule: Rule, dtype: Any, cases: Cases) -> Known:
-    """The cases with the true values of a rule."""
+    """Cases with their true values and the bounds of a rule."""
     n = len(cases.families)
     per_case = [truth(rule, cases.exact(i), dtype) for i in range(n)]
     truths = [
-        Truth(*(np.stack([getattr(one, part) for one in leaf]) for part in ("high", "low", "unit")), dtype=dtype)
+        TrueValues(*(np.stack([getattr(one, part) for one in leaf]) for part in ("high", "low", "unit")), dtype=dtype)
         for leaf in zip(*per_case, strict=True)
     ]
     return Known(cases, truths, np.array([bound(rule, cases.exact(i), dtype) for i in range(n)]))
@@ -82,12 +82,12 @@ def worst(got: Any, by: Known) -> Worst:
         return Worst(0.0, float(by.bounds.max(initial=0)), 0)
     case, entry = np.unravel_index(np.argmax(found.ulp / by.bounds[:, None]), found.ulp.shape)
     return Worst(
-        float(found.ulp[case, entry]),
-        float(by.bounds[case]),
-        int((found.zero & (found.ulp > by.bounds[:, None])).sum()),
-        by.cases.families[case],
-        int(entry),
-        tuple(arg[case] for arg in by.cases.args),
+        ulp=float(found.ulp[case, entry]),
+        bound=float(by.bounds[case]),
+        false_zeros=int((found.zero & (found.ulp > by.bounds[:, None])).sum()),
+        family=by.cases.families[case],
+        entry=int(entry),
+        args=tuple(arg[case] for arg in by.cases.args),
     )
 
 
@@ -125,4 +125,5 @@ def measured(rule: Rule, dtype: str, results: Iterable[tuple[dict[str, Any], Kno
         for name, result in got.items():
             found = worst(result, by)
             totals[name] = worse(totals[name], found) if name in totals else found
-    return Measured(rule, dtype, inputs, totals.pop("by hand"), totals)
+    by_hand = totals.pop("by hand")
+    return Measured(rule=rule, dtype=dtype, inputs=inputs, by_hand=by_hand, autodiff=totals)

@@ -12,10 +12,11 @@ import numpy as np
 
 from manual_grads.accuracy import truths
 from manual_grads.accuracy.survey import Worst, worse
-from manual_grads.accuracy.ulp import Truth, certified, errors
+from manual_grads.accuracy.ulp import TrueValues, certified, errors
 
-CHUNK = 2**16  # the float64 temporaries stay in the processor's cache
-# exp to one ULP, then four roundings of half an ULP or less; and an ULP of float64 is 2⁻²⁹ of float32's.
+# Numbers at a time: the float64 temporaries stay in the processor's cache.
+CHUNK_SIZE = 2**16
+# In ULP of float64, which are 2⁻²⁹ of float32's: exp to one ULP, then four roundings of half an ULP or less.
 REFERENCE_ULP = 4.0
 
 
@@ -55,8 +56,8 @@ def chunks(dtype: Any, strata: range, seed: int = 0) -> Iterator[np.ndarray]:
     """Finite numbers of a format whose bits, read as an integer, are in the strata that begin there: one of each."""
     random = np.random.default_rng(seed)
     unsigned = f"u{jnp.finfo(dtype).bits // 8}"
-    for start in range(0, len(strata), CHUNK):
-        some = strata[start : start + CHUNK]
+    for start in range(0, len(strata), CHUNK_SIZE):
+        some = strata[start : start + CHUNK_SIZE]
         pattern = np.arange(some.start, some.stop, some.step, dtype=np.uint64)
         if strata.step > 1:
             pattern += random.integers(strata.step, size=len(pattern), dtype=np.uint64)
@@ -78,11 +79,11 @@ def certify(name: str, dtype: Any = "float32", count: int = 2**11, seed: int = 0
     return largest
 
 
-def sweep(name: str, function: Callable[..., Any], dtype: Any, chunks: Iterable[np.ndarray], bound: float) -> Worst:
-    """The worst error of a function of one number, jitted, over all the chunks; half an ULP if all is rounded right."""
+def sweep(name: str, function: Callable[..., Any], dtype: Any, numbers: Iterable[np.ndarray], bound: float) -> Worst:
+    """The worst error of a function of one number, jitted, over all numbers; half an ULP if all is rounded right."""
     found = Worst(0.5, bound, 0)
     compiled = jax.jit(function)
-    for z in chunks:
+    for z in numbers:
         got = np.asarray(compiled(jnp.asarray(z))).astype(dtype)
         value = REFERENCES[name](z.astype(np.float64))
         wrong = got != value.astype(dtype)  # where it isn't, half an ULP is the most there can be
@@ -90,12 +91,20 @@ def sweep(name: str, function: Callable[..., Any], dtype: Any, chunks: Iterable[
             error = errors(got[wrong], as_truth(value[wrong], dtype))
             at = int(error.ulp.argmax())
             zeros = int((error.zero & (error.ulp > bound)).sum())
-            found = worse(found, Worst(float(error.ulp[at]), bound, zeros, "every number", 0, (z[wrong][at],)))
+            here = Worst(
+                ulp=float(error.ulp[at]),
+                bound=bound,
+                false_zeros=zeros,
+                family="every number",
+                entry=0,
+                args=(z[wrong][at],),
+            )
+            found = worse(found, here)
     return found
 
 
-def as_truth(value: np.ndarray, dtype: Any) -> Truth:
+def as_truth(value: np.ndarray, dtype: Any) -> TrueValues:
     """Values in float64 as the truth for a narrower format."""
     power_of_two = (value.view(np.uint64) & np.uint64(0x7FF0_0000_0000_0000)).view(np.float64)
     unit = np.maximum(power_of_two, float(jnp.finfo(dtype).smallest_normal))
-    return Truth(value / unit, np.zeros(1), unit, dtype)
+    return TrueValues(value / unit, np.zeros(1), unit, dtype)

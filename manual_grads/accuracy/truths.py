@@ -17,13 +17,16 @@ from manual_grads.derivations import balls, task18, task19_1
 from manual_grads.derivations.balls import as_balls
 from manual_grads.derivations.numbers import diag, exp, log
 
+# Numbers beyond are taken for it: e^(−10⁵) is less than 2⁻¹⁰⁰⁰⁰⁰, far below float64's smallest.
+MAX_Z = 1e5
 
-def line(chain: Any, text: str) -> Any:
-    """The document's line that reads so."""
+
+def line_of(chain: Any, text: str) -> Any:
+    """The document's line that reads so, as a function."""
     return next(line.value for line in chain.lines if line.text == text)
 
 
-SIGMOID_SLOPE = line(task18.SIGMOID_DERIVATIVE, "e^(−z) / (1 + e^(−z))²")
+SIGMOID_SLOPE = line_of(task18.SIGMOID_DERIVATIVE, "e^(−z) / (1 + e^(−z))²")
 
 
 def sigmoid(z: Any) -> Any:
@@ -38,7 +41,7 @@ def sigmoid_grad(z: Any) -> Any:
 
 def within_reach(z: Any) -> Any:
     """Floats as balls, but ±10⁵ for all beyond: σ and σ' are monotone there, and long below any format's numbers."""
-    return z if z.dtype == object else as_balls(np.clip(z, -1e5, 1e5))
+    return z if z.dtype == object else as_balls(np.clip(z, -MAX_Z, MAX_Z))
 
 
 def sigmoid_jacobian(z: Any) -> Any:
@@ -51,13 +54,13 @@ def exponentials(row: bytes, bits: int) -> tuple[Any, Any, Any]:
     """$s − max s$, $e^{s − max s}$ and its sum, of a row of float64; remembered, since many rules share their rows."""
     del bits  # a key of the memory only: the precision in force
     s = np.frombuffer(row)
-    shifted = as_balls(s) - balls.arb(float(s.max()))  # g doesn't change; that −10³⁰⁸ be within reach
+    shifted = as_balls(s) - balls.arb(float(s.max()))  # g doesn't change; so that −10³⁰⁸ is within reach
     e = exp(shifted)
     return shifted, e, e.sum()
 
 
 def shifted_exponentials(s: Any) -> tuple[Any, Any, Any]:
-    """The same of a vector of balls, or of floats."""
+    """$s$, shifted by some number, its exponentials and their sum: of a vector of balls, or of floats."""
     if s.dtype == object:
         return s, exp(s), task19_1.total(s)
     return exponentials(s.tobytes(), balls.flint.ctx.prec)
@@ -153,7 +156,7 @@ def is_one_hot(y: Any) -> bool:
 
 
 def cross_entropy_jvp(s: Any, y: Any, t: Any) -> Any:
-    """$Σ_l ∂R/∂s_l t_l$."""
+    """$Σ_l ∂R/∂s_l t_l$, that is $Σ_l ((Σ_k y_k) g_l − y_l) t_l$."""
     return cross_entropy_grad(s, y) @ as_balls(t)
 
 

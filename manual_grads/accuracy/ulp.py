@@ -11,11 +11,17 @@ from flint import arb
 
 from manual_grads.derivations import balls
 
-BITS = (256, 512, 1024, 2048, 4096)  # tried in turn: what cancels most, g − 1 in float64, needs some 1100
-NARROWER = 2.0**-20  # than this part of an ULP is every ball: 10⁻⁶ ULP is far below half of one
+# Bits of the balls, tried in turn: what cancels most, g − 1 in float64, needs some 1100.
+PRECISIONS = (256, 512, 1024, 2048, 4096)
+# Of a ball, in ULP: 10⁻⁶ ULP is far below the half of one that a result may be rounded by.
+MAX_BALL_RADIUS = 2.0**-20
+# The exponent that stands for that of zero: below any format's.
+EXPONENT_OF_ZERO = -(2**20)
+# Float64's largest exponent: a unit can be no larger.
+MAX_UNIT_EXPONENT = 1023
 
 
-class Truth(NamedTuple):
+class TrueValues(NamedTuple):
     """The true value of each entry, to 106 bits, and the unit that its errors are counted in.
 
     `high + low` is the value divided by `unit`, the largest power of two up to the entry's magnitude (but no smaller
@@ -39,24 +45,24 @@ class NotNarrow(ArithmeticError):
     """A ball is too wide to measure by: more bits are needed."""
 
 
-def certified(outputs: Callable[[], list[tuple[Any, Any]]], dtype: Any) -> list[Truth]:
-    """The values and magnitudes that `outputs()` gives as balls, computed with as many bits as it takes.
+def certified(outputs: Callable[[], list[tuple[Any, Any]]], dtype: Any) -> list[TrueValues]:
+    """The true values of what `outputs()` gives, pairs of values and magnitudes, with as many bits as it takes.
 
     Raises:
         NotNarrow: if 4096 bits don't make every ball far narrower than half an ULP.
     """
-    for bits in BITS:
+    for bits in PRECISIONS:
         with balls.precision(bits):
             try:
                 return [as_truth(value, magnitude, dtype) for value, magnitude in outputs()]
             except NotNarrow:
-                if bits == BITS[-1]:
+                if bits == PRECISIONS[-1]:
                     raise
     raise AssertionError("unreachable")
 
 
-def as_truth(values: Any, magnitudes: Any, dtype: Any) -> Truth:
-    """Balls as a `Truth` of their shape.
+def as_truth(values: Any, magnitudes: Any, dtype: Any) -> TrueValues:
+    """The true values that balls enclose, with the units that their magnitudes give.
 
     Raises:
         NotNarrow: if a ball is not far narrower than half an ULP of its magnitude.
@@ -65,24 +71,24 @@ def as_truth(values: Any, magnitudes: Any, dtype: Any) -> Truth:
     lowest, eps = int(jnp.finfo(dtype).minexp), float(jnp.finfo(dtype).eps)
     high, low, unit = (np.empty(values.shape) for _ in range(3))
     for index, value, magnitude in zip(np.ndindex(values.shape), values.flat, magnitudes.flat, strict=True):
-        power = min(max(floor_log2(arb(magnitude)), lowest), 1023)  # all that float64 has
+        power = min(max(floor_log2(arb(magnitude)), lowest), MAX_UNIT_EXPONENT)
         scaled = arb(value) * arb((1, -power))
-        if not scaled.rad() <= NARROWER * eps:
+        if not scaled.rad() <= MAX_BALL_RADIUS * eps:
             raise NotNarrow(f"entry {index} is known to {scaled.rad()} only, relative to its magnitude")
         unit[index] = math.ldexp(1.0, power)
         high[index] = float(scaled.mid())
         low[index] = float((scaled - float(high[index])).mid())
-    return Truth(high, low, unit, dtype)
+    return TrueValues(high, low, unit, dtype)
 
 
 def floor_log2(magnitude: arb) -> int:
     """The exponent of the largest power of two up to a ball's midpoint; for zero, less than any format's."""
     mantissa, exponent = magnitude.mid().man_exp()
-    return int(exponent) + int(mantissa).bit_length() - 1 if mantissa else -(2**20)
+    return int(exponent) + int(mantissa).bit_length() - 1 if mantissa else EXPONENT_OF_ZERO
 
 
-def errors(got: Any, truth: Truth) -> Errors:
-    """The error of each entry of `got`, in ULP (of `truth.dtype`) of its magnitude.
+def errors(got: Any, truth: TrueValues) -> Errors:
+    """The error of each entry of `got`, |got − value|, in ULP (of `truth.dtype`) of its magnitude.
 
     Where the value is below the smallest normal number, the promise is absolute: XLA on CPU flushes such numbers to
     zero, so an error up to the smallest normal number counts as none. Where the value is above the largest finite
@@ -91,6 +97,7 @@ def errors(got: Any, truth: Truth) -> Errors:
     info = jnp.finfo(truth.dtype)
     eps, smallest, largest = float(info.eps), float(info.smallest_normal), float(info.max)
     got = np.asarray(got).astype(np.float64)
+    # In units, in which nothing underflows; and where there is no promise in units, which results are right.
     with np.errstate(over="ignore", invalid="ignore"):
         value = truth.high * truth.unit
         units = np.abs((got / truth.unit - truth.high) - truth.low)
@@ -101,8 +108,8 @@ def errors(got: Any, truth: Truth) -> Errors:
     return Errors(ulp, (got == 0) & normal)
 
 
-def errors_of_all(got: Any, truths: Iterable[Truth]) -> Errors:
-    """The errors of a tree of results, one row of all its entries for each example."""
+def errors_of_all(got: Any, truths: Iterable[TrueValues]) -> Errors:
+    """The errors of a tree of results: a row for each example, of all its entries."""
     leaves = [errors(leaf, truth) for leaf, truth in zip(jax.tree.leaves(got), truths, strict=True)]
     flat = [[part.reshape(len(part), -1) for part in leaf] for leaf in leaves]
     return Errors(*(np.concatenate(parts, axis=1) for parts in zip(*flat, strict=True)))

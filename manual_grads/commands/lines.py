@@ -9,7 +9,7 @@ from rich.text import Text
 from manual_grads.commands.printing import Column, console, fitting, indented, mark, print_json
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.lines import Chain
-from manual_grads.derivations.verdicts import Verdict, judge
+from manual_grads.derivations.verdicts import LineVerdict, judge
 
 TEXT = 56  # columns of a line's text, and those in which a table of misprints can be read
 ROOM = 100
@@ -19,7 +19,7 @@ def lines(task: str | None, seed: int, as_json: bool) -> int:
     """Prints the document's lines, in order, each with its verdict."""
     chains = [chain for chain in CHAINS if task is None or chain.task == task or chain.task.startswith(task + ".")]
     out = console()
-    every: list[Verdict] = []
+    every: list[LineVerdict] = []
     for chain in chains:
         verdicts = judged(chain, seed)
         every += verdicts
@@ -31,19 +31,19 @@ def lines(task: str | None, seed: int, as_json: bool) -> int:
     return 0 if passed else 1
 
 
-def judged(chain: Chain, seed: int) -> list[Verdict]:
+def judged(chain: Chain, seed: int) -> list[LineVerdict]:
     """The verdicts on a chain's lines."""
     return list(judge(chain, seed))
 
 
-def summary(verdicts: list[Verdict]) -> Iterable[Text]:
+def summary(verdicts: list[LineVerdict]) -> Iterable[Text]:
     """How many lines of each task hold."""
     yield Text("\nThe document, line by line (`manual-grads lines` shows each)")
     for task in dict.fromkeys(verdict.task for verdict in verdicts):
         yield Text("  ").append_text(held([verdict for verdict in verdicts if verdict.task == task]))
 
 
-def held(verdicts: list[Verdict]) -> Text:
+def held(verdicts: list[LineVerdict]) -> Text:
     """How many lines of a task hold."""
     number = sum(verdict.holds for verdict in verdicts)
     misprints = sum(verdict.line.misprint is not None for verdict in verdicts)
@@ -51,7 +51,7 @@ def held(verdicts: list[Verdict]) -> Text:
     return mark(number == len(verdicts)).append(text, style="default")
 
 
-def misprints_table(out: Console, verdicts: Iterable[Verdict]) -> Iterable[RenderableType]:
+def misprints_table(out: Console, verdicts: Iterable[LineVerdict]) -> Iterable[RenderableType]:
     """What is misprinted, and why it is false: a table where there is room for one, else some lines each."""
     title = "\nMisprints: what is printed is refuted, the correction proved"
     rows = [(v.task, m.printed, v.line.text, m.why) for v in verdicts if (m := v.line.misprint)]
@@ -68,7 +68,7 @@ def misprints_table(out: Console, verdicts: Iterable[Verdict]) -> Iterable[Rende
         yield indented(f"why: {why}", 2, out.width)
 
 
-def _chain_text(verdicts: list[Verdict], width: int) -> Iterable[RenderableType]:
+def _chain_text(verdicts: list[LineVerdict], width: int) -> Iterable[RenderableType]:
     yield Text(f"\nTask {verdicts[0].task}", style="bold")
     for i, verdict in enumerate(verdicts):
         sign, text = "=" if i else " ", verdict.line.text
@@ -84,7 +84,7 @@ def _chain_text(verdicts: list[Verdict], width: int) -> Iterable[RenderableType]
             yield indented(f"but {misprint.why}", 6, width, "dim")
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: LineVerdict) -> dict[str, Any]:
     """A verdict as JSON."""
     misprint = verdict.line.misprint
     return {

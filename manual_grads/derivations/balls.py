@@ -17,7 +17,7 @@ for ball in (arb, arb_series):
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Computes with so many bits."""
+    """A context in which balls are computed with so many bits."""
     before = flint.ctx.prec
     flint.ctx.prec = bits
     try:
@@ -27,8 +27,8 @@ def precision(bits: int) -> Iterator[None]:
 
 
 @differentiate.register
-def _(number: arb, f: Callable[[Any], Any], x: Any) -> Any:
-    """The first-order term of f(x + εe), for each unit vector e: no rule of differentiation is involved."""
+def differentiate_by_series(number: arb, f: Callable[[Any], Any], x: Any) -> Any:
+    """$df/dx$ as the first-order term of f(x + εe), for each unit vector e: no rule of differentiation is involved."""
     at: Any = as_objects(x)
 
     def slope(direction: tuple[int, ...]) -> np.ndarray:
@@ -41,7 +41,7 @@ def _(number: arb, f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def as_balls(numbers: np.ndarray) -> Any:
-    """The same floats as exact balls."""
+    """Floats as balls, which hold them exactly."""
     return objects((arb(float(number)) for number in numbers.flat), numbers.shape)[()]
 
 

@@ -26,12 +26,14 @@ def log(z: Any) -> Any:
 
 
 @exp.register
-def _(z: np.ndarray) -> np.ndarray:
+def exp_of_objects(z: np.ndarray) -> np.ndarray:
+    """$e^z$ of an array of symbols or balls."""
     return np.vectorize(exp, otypes=[object])(z)
 
 
 @log.register
-def _(z: np.ndarray) -> np.ndarray:
+def log_of_objects(z: np.ndarray) -> np.ndarray:
+    """$ln z$ of an array of symbols or balls."""
     return np.vectorize(log, otypes=[object])(z)
 
 
@@ -42,7 +44,7 @@ def derivative(f: Callable[[Any], Any], x: Any) -> Any:
 
 @singledispatch
 def differentiate(number: Any, f: Callable[[Any], Any], x: Any) -> Any:
-    """`derivative`, by the kind of number that x consists of."""
+    """$df/dx$ at x, by the kind of number that x consists of; if no other is registered, by JAX's autodiff."""
     del number
     return jax.jacobian(f)(x)
 

@@ -14,8 +14,8 @@ log.register(sympy.Expr, sympy.log)
 
 
 @differentiate.register
-def _(number: sympy.Expr, f: Callable[[Any], Any], x: Any) -> Any:
-    """Differentiates by fresh symbols, so that x may consist of expressions, and puts x back."""
+def differentiate_by_sympy(number: sympy.Expr, f: Callable[[Any], Any], x: Any) -> Any:
+    """$df/dx$ by fresh symbols, so that x may consist of expressions; x is put back afterwards."""
     at = as_objects(x)
     fresh = [sympy.Dummy(real=True, positive=entry.is_positive) for entry in at.flat]
     value = as_objects(f(objects(fresh, at.shape)[()]))
@@ -52,5 +52,5 @@ def is_zero(expression: Any) -> bool:
         if rest.could_extract_minus_sign():
             power, rest = -power, -rest
         expression = expression.xreplace({atom: variables[rest] ** power})
-    numerator, _ = sympy.fraction(sympy.together(expression))
+    numerator = sympy.fraction(sympy.together(expression))[0]
     return sympy.expand(numerator) == 0

@@ -7,7 +7,8 @@ from typing import Any
 from manual_grads.derivations.lines import Chain, Draw, Line
 from manual_grads.derivations.numbers import I, derivative, exp
 
-SIZES = (2, 3, 4)  # classes
+# Numbers of classes: with two, a sum over the others is one term; with four, there are pairs of others.
+SIZES = (2, 3, 4)
 
 
 def total(s: Any) -> Any:
@@ -35,12 +36,12 @@ def two_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
 
 
 def different_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
-    """(s, k, l) with k ≠ l."""
+    """Logits and two different classes: (s, k, l) with k ≠ l."""
     return ((s, k, l) for s, k, l in two_classes(draw) if k != l)
 
 
 def equal_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
-    """(s, k, l) with k = l."""
+    """Logits and a class twice: (s, k, l) with k = l."""
     return ((s, k, l) for s, k, l in two_classes(draw) if k == l)
 
 

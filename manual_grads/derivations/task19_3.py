@@ -19,12 +19,12 @@ def share(s: Any, y: int, k: int) -> Any:
 
 
 def logits_label_and_different_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
-    """(s, y, k, l) with k ≠ l."""
+    """Logits, a label and two different classes: (s, y, k, l) with k ≠ l."""
     return ((s, y, k, l) for s, k, l in different_classes(draw) for y in range(len(s)))
 
 
 def logits_label_and_equal_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
-    """(s, y, k, l) with k = l."""
+    """Logits, a label and a class twice: (s, y, k, l) with k = l."""
     return ((s, y, k, l) for s, k, l in equal_classes(draw) for y in range(len(s)))
 
 

@@ -9,7 +9,8 @@ from manual_grads.derivations.task18 import sigma
 from manual_grads.derivations.task19_1 import g as g_k
 from manual_grads.derivations.task19_2 import R as L
 
-SIZES = ((2, 2, 2), (2, 3, 2))  # inputs, hidden units, classes
+# Of the networks: inputs, hidden units, classes.
+SIZES = ((2, 2, 2), (2, 3, 2))
 
 
 def w(x: Any, A: Any) -> Any:
@@ -22,19 +23,19 @@ def v(x: Any, A: Any, B: Any) -> Any:
     return B @ sigma(A @ x)
 
 
-def g(v: Any) -> Any:
-    """The softmax of Task 19, as a vector."""
-    return vector([g_k(v, k) for k in range(len(v))])
+def g(scores: Any) -> Any:
+    """$g(v)$, the softmax of Task 19, as a vector."""
+    return vector([g_k(scores, k) for k in range(len(scores))])
 
 
-def sigma_prime(w: Any) -> Any:
-    """$σ' = σ(1 − σ)$, the last line of Task 18."""
-    return sigma(w) * (1 - sigma(w))
+def sigma_prime(sums: Any) -> Any:
+    """$σ'(w) = σ(w)(1 − σ(w))$, the last line of Task 18."""
+    return sigma(sums) * (1 - sigma(sums))
 
 
-def g_minus_y(v: Any, y: int) -> Any:
-    """$g − y$, y being the one-hot vector of the label."""
-    return vector([g_k(v, k) - I(y == k) for k in range(len(v))])
+def g_minus_y(scores: Any, y: int) -> Any:
+    """$g(v) − y$, y being the one-hot vector of the label."""
+    return vector([g_k(scores, k) - I(y == k) for k in range(len(scores))])
 
 
 def R(x: Any, A: Any, B: Any, y: int) -> Any:
@@ -74,18 +75,18 @@ INPUT_GRADIENT = Chain(
         Line("∂L/∂g · ∂g/∂v · ∂v/∂x (once more)", three_factors),
         Line(
             "∂L/∂v · ∂v/∂x",
-            lambda x, A, B, y: derivative(lambda v: L(g(v), y), v(x, A, B)) @ derivative(lambda x: v(x, A, B), x),
+            lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B)) @ derivative(lambda x: v(x, A, B), x),
         ),
         Line(
             "∂L/∂v · ∂(B·σ(w))/∂x",
             lambda x, A, B, y: (
-                derivative(lambda v: L(g(v), y), v(x, A, B)) @ derivative(lambda x: B @ sigma(w(x, A)), x)
+                derivative(lambda u: L(g(u), y), v(x, A, B)) @ derivative(lambda x: B @ sigma(w(x, A)), x)
             ),
         ),
         Line(
             "∂L/∂v · ∂(B·σ(w))/∂σ · ∂σ/∂x",
             lambda x, A, B, y: (
-                derivative(lambda v: L(g(v), y), v(x, A, B))
+                derivative(lambda u: L(g(u), y), v(x, A, B))
                 @ derivative(lambda h: B @ h, sigma(A @ x))
                 @ derivative(lambda x: sigma(A @ x), x)
             ),
@@ -93,7 +94,7 @@ INPUT_GRADIENT = Chain(
         Line(
             "∂R/∂v · ∂(B·σ(Ax))/∂σ(Ax) · ∂σ(Ax)/∂Ax · ∂Ax/∂x",
             lambda x, A, B, y: (
-                derivative(lambda v: L(g(v), y), v(x, A, B))
+                derivative(lambda u: L(g(u), y), v(x, A, B))
                 @ derivative(lambda h: B @ h, sigma(A @ x))
                 @ derivative(sigma, A @ x)
                 @ derivative(lambda x: A @ x, x)
@@ -110,7 +111,7 @@ FACTOR_R_V = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂R/∂v", lambda x, A, B, y: derivative(lambda v: L(g(v), y), v(x, A, B))),
+        Line("∂R/∂v", lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B))),
         Line(
             "g − y, y one-hot",
             lambda x, A, B, y: g_minus_y(v(x, A, B), y),

@@ -12,14 +12,18 @@ from manual_grads.derivations import balls, symbols
 from manual_grads.derivations.lines import Chain, Line, random_draw
 from manual_grads.derivations.numbers import as_objects
 
-BITS = 200
-FLOAT64_CASES = 6  # of a chain's cases, drawn by the seed: compiling them all would take most of a minute
+# Of a ball's numbers: no line loses more than some 40.
+BALL_BITS = 200
+# The largest radius of a ball that confirms a line: nothing that is false agrees with the truth to 150 bits.
+MAX_BALL_RADIUS = 2.0**-150
+# Cases of a chain, drawn by the seed: compiling them all would take most of a minute.
+FLOAT64_CASES = 6
 # |z| < 2 makes all numbers in a line a few units at most, and no line has more than some 100 roundings of 2⁻⁵³ each.
 FLOAT64_TOLERANCE = 100 * 2.0**-53
 
 
-class Verdict(NamedTuple):
-    """What became of a line (each against the one before it, and against the first of its chain)."""
+class LineVerdict(NamedTuple):
+    """What became of a line, compared with the one before it and with the first of its chain."""
 
     task: str
     line: Line
@@ -41,27 +45,34 @@ class Verdict(NamedTuple):
         return "misprint" if self.line.misprint else "proved"
 
 
-def judge(chain: Chain, seed: int = 0) -> Iterator[Verdict]:
+def judge(chain: Chain, seed: int = 0) -> Iterator[LineVerdict]:
     """The verdicts on a chain's lines, in order."""
+    # Over symbols; in float64, a sample of the cases; and over balls.
     symbolic = _evaluate(chain, list(chain.cases(symbols.draw)))
     sample = sorted(Random(seed).sample(range(len(symbolic)), min(FLOAT64_CASES, len(symbolic))))
     floats = _float64(chain, seed, sample)
-    with balls.precision(BITS):
+    with balls.precision(BALL_BITS):
         cases = list(chain.cases(random_draw(seed, balls.as_balls)))
         exact = _evaluate(chain, cases)
         for i, line in enumerate(chain.lines):
-            yield Verdict(
-                chain.task,
-                line,
+            yield LineVerdict(
+                task=chain.task,
+                line=line,
                 proved=all(symbols.equal(case[max(i - 1, 0)], case[i]) for case in symbolic),
-                confirmed=all(balls.overlap(case[0], case[i]) and balls.widest(case[i]) < 2**-150 for case in exact),
+                confirmed=all(_confirms(case[0], case[i]) for case in exact),
                 float64_error=max(_error(case[i], exact[at][0]) for at, case in zip(sample, floats, strict=True)),
                 refuted=line.misprint
                 and any(_differs(line, args, case[i]) for args, case in zip(cases, exact, strict=True)),
             )
 
 
+def _confirms(first: Any, balls_of_line: Any) -> bool:
+    """Whether a line's balls are the first line's, as far as they can tell, and narrow enough to tell."""
+    return balls.overlap(first, balls_of_line) and balls.widest(balls_of_line) < MAX_BALL_RADIUS
+
+
 def _evaluate(chain: Chain, cases: list[tuple[Any, ...]]) -> list[list[Any]]:
+    """The value of every line in every case."""
     return [[line.value(*args) for line in chain.lines] for args in cases]
 
 

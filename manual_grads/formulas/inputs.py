@@ -47,7 +47,12 @@ def as_array(name: str, value: Any, expected: str, convert: Callable[[Any], Any]
 
 
 def as_vectors(name: str, value: Any) -> Array:
-    """`value` as vectors along its last axis, with any number of leading batch axes."""
+    """`value` as vectors along its last axis, with any number of leading batch axes.
+
+    Raises:
+        TypeError: for any dtype but a floating one.
+        ValueError: for a scalar.
+    """
     array = as_floats(name, value)
     if array.ndim == 0:
         raise ValueError(f"{name} has shape (), expected at least one axis (leading axes are the batch)")
@@ -68,7 +73,12 @@ def as_classes(name: str, value: Any) -> Array:
 
 
 def as_shaped(name: str, value: Any, shape: tuple[int, ...], expected: str) -> Array:
-    """`value` as an array of floats of that very shape; `expected` says in words where the shape comes from."""
+    """`value` as an array of floats of that very shape; `expected` says in words where the shape comes from.
+
+    Raises:
+        TypeError: for any dtype but a floating one.
+        ValueError: for another shape.
+    """
     array = as_floats(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, expected {expected} = {shape}")
@@ -119,13 +129,14 @@ def as_indices(labels: Any, classes: int, included: Any = True) -> Int[Array, "*
     Raises:
         ValueError: for an index outside [0, classes).
     """
-    # NumPy's 64 bits hold any label: in JAX's 32, 2³² + 1 would silently become class 1. And under jit, JAX would trace
-    # the comparisons of a known label.
+    # Which indices are outside. NumPy's 64 bits hold any label: in JAX's 32, 2³² + 1 would silently become class 1. And
+    # under jit, JAX would trace the comparisons of a known label.
     xp = jnp if isinstance(labels, Tracer) else np
     labels = xp.asarray(labels)
     if labels.dtype.itemsize < 4:
         labels = labels.astype(xp.int32)  # an int8 can't be compared with 1000 classes
     outside = (labels < 0) | (labels >= classes)
+    # Those that are known to be are refused, the others replaced.
     if xp is np and not isinstance(included, Tracer):
         wrong = labels[outside & np.asarray(included)]
         if wrong.size:
@@ -140,7 +151,11 @@ def are_indices(labels: Array) -> bool:
 
 
 def as_distribution(labels: Any, scores: Array, scores_name: str = "logits") -> Array:
-    """`as_labels`, with one-hot vectors for class indices: NaN for an index that no class has."""
+    """`labels` as a distribution over the classes of `scores`: a one-hot vector for a class index, of NaN if no class.
+
+    Raises:
+        TypeError, ValueError: as `as_labels`.
+    """
     y = as_labels(labels, scores, scores_name)
     if not are_indices(y):
         return y

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, widen
-from manual_grads.formulas.sums import weighted_sum
+from manual_grads.formulas.stable.sums import weighted_sum
 from manual_grads.rules import Sizes, derivative_of, value
 
 

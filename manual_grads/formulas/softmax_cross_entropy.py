@@ -6,9 +6,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.cross_entropy_forms import loss, loss_gradient, loss_jvp, loss_vjp, total_weight
 from manual_grads.formulas.inputs import Labels, as_classes, as_labels, as_shaped, widen
-from manual_grads.formulas.softmax import jacobian_product, weighted_jacobian
+from manual_grads.formulas.stable.cross_entropy import loss, loss_gradient, loss_jvp, loss_vjp, total_weight
+from manual_grads.formulas.stable.softmax import jacobian_product, weighted_jacobian
 from manual_grads.rules import Sizes, derivative_of, hvp, jvp, value, vjp
 
 

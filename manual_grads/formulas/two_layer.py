@@ -10,9 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.cross_entropy_forms import loss, loss_gradient, loss_vjp
 from manual_grads.formulas.inputs import Labels, as_floats, as_labels, as_shaped, as_vectors, widen
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
+from manual_grads.formulas.stable.cross_entropy import loss, loss_gradient, loss_vjp
 from manual_grads.rules import Sizes, derivative_of, link_jacobians, value, vjp
 
 # A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.
@@ -21,12 +21,12 @@ tensordot = partial(jnp.tensordot, precision=Precision.HIGHEST)
 
 
 def network(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array]:
-    """Inputs and labels for each example; A and B, which the examples share."""
+    """The arguments (x, A, B, labels) of a network: x and a label for each example; A and B, which they share."""
     return network_and_cotangent(key, dtype, sizes)[:-1]
 
 
 def network_and_cotangent(key: Array, dtype: jnp.dtype, sizes: Sizes) -> tuple[Array, Array, Array, Array, Array]:
-    """The same, and a cotangent of each example's loss."""
+    """The arguments (x, A, B, labels, cotangent) of a network, with a cotangent for each example's loss."""
     random = examples.generator(key)
     return (
         examples.normal(random, dtype, *sizes.batch, sizes.inputs, scale=1),
@@ -92,9 +92,10 @@ def forward_pass(x: Array, A: Array, B: Array) -> tuple[Array, Array, Array]:
 
 
 def backward_pass(x: Array, A: Array, B: Array, w: Array, h: Array, dv: Array) -> tuple[Array, Array, Array]:
-    r"""The gradients with respect to x, A and B, given that with respect to v; those of A and B summed over the batch.
+    r"""$dx = A^T \delta$, $dA = \delta x^T$ and $dB = dv\, \sigma(w)^T$, with $\delta = (B^T dv) \circ \sigma'(w)$.
 
-    $\delta = (B^T dv) \circ \sigma'(w)$; then $dx = A^T \delta$, $dA = \delta x^T$, $dB = dv\, \sigma(w)^T$.
+    These are the gradients with respect to x, A and B, given dv, that with respect to v; dA and dB are summed over the
+    batch.
     """
     delta = matmul(dv, widen(B)) * sigmoid_grad(w)
     batch = tuple(range(x.ndim - 1))

@@ -61,13 +61,13 @@ def as_rows(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    """What `as_rows` has made of an array of that shape, as it was."""
+    """An array of that shape whose `as_rows` the rows are: its inverse."""
     order = _rows_order(len(shape), axes)
     return rows.reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
 
 
 def only(mask: Array | None, x: Array, otherwise: float = 0) -> Array:
-    """`x` where the mask is true, if there is one."""
+    """`x` where the mask is true, and `otherwise` elsewhere; all of x if there is no mask."""
     return x if mask is None else jnp.where(mask, x, jnp.asarray(otherwise, x.dtype))
 
 
@@ -79,4 +79,5 @@ def without_masked(mask: Array | None, s: Float[Array, "*batch classes"]) -> Flo
 
 
 def _rows_order(ndim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """All axes, counted from the first: the others as they are, then those of the rows in their order."""
     return (*(a for a in range(ndim) if a - ndim not in axes), *(a + ndim for a in axes))

@@ -103,7 +103,7 @@ def softmax_cross_entropy_with_integer_labels(
 
 
 def _axes_and_mask(s: Array, axis: Any, where: Any) -> tuple[tuple[int, ...], Array | None]:
-    """The axes of the classes, counted from the last as −1, and `where` with all the axes of the logits."""
+    """The axes of the classes, counted from the last as −1, and `where` with all the axes of the logits, if given."""
     axes = as_axes(axis, s.ndim)
     if where is None:
         return axes, None
@@ -111,7 +111,12 @@ def _axes_and_mask(s: Array, axis: Any, where: Any) -> tuple[tuple[int, ...], Ar
     return axes, mask if mask.ndim == s.ndim else jnp.expand_dims(mask, axes)
 
 
-def _class_rows(s: Array, axes: tuple[int, ...]) -> Array:
+def _class_rows(s: Array, axes: tuple[int, ...]) -> Float[Array, "*batch classes"]:
+    """Logits as rows of classes.
+
+    Raises:
+        ValueError: if there are no classes.
+    """
     rows = as_rows(s, axes)
     if rows.shape[-1] == 0:
         raise ValueError(f"logits has shape {s.shape}, expected at least one class")
@@ -119,6 +124,11 @@ def _class_rows(s: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _as_indices(labels: Any) -> Any:
+    """`labels` as an array of integers, NumPy's if it isn't JAX's already.
+
+    Raises:
+        TypeError: for any dtype but an integer one.
+    """
     indices = as_known("labels", labels, "integers")
     if not jnp.issubdtype(indices.dtype, jnp.integer):
         raise TypeError(
@@ -128,7 +138,11 @@ def _as_indices(labels: Any) -> Any:
 
 
 def _broadcast_batch(rows: Array, i: Any) -> tuple[Array, Any]:
-    """Axes of length one as long as the other's, where there are such."""
+    """Rows and class indices with the same batch axes: those of length one are repeated.
+
+    Raises:
+        ValueError: if they don't broadcast.
+    """
     try:
         batch = np.broadcast_shapes(rows.shape[:-1], i.shape)
     except ValueError as error:

@@ -4,45 +4,57 @@ The gradient with respect to the logits is computed together with the loss, when
 """
 
 from functools import partial
-from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas import cross_entropy_forms as forms
-from manual_grads.formulas.classes import entry
-from manual_grads.formulas.exponentials import Exponential, with_exponential
 from manual_grads.formulas.inputs import widen
+from manual_grads.formulas.stable import cross_entropy as forms
+from manual_grads.formulas.stable.classes import entry
+from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
 from manual_grads.nn.axes import only, without_masked
 from manual_grads.nn.softmax import log_probability_rows, log_probability_tangent, probability_rows, probability_tangent
 
+Rows = Float[Array, "*batch classes"]
+PerExample = Float[Array, "*batch"]
+Indices = Int[Array, "*batch"]
+Mask = Bool[Array, "*batch classes"] | None
+
 
 @jax.custom_jvp
-def index_loss(s: Array, i: Array, mask: Array | None) -> Array:
-    """R for class indices; NaN for one that no class has, 0 for an example of which nothing is included."""
+def index_loss(s: Rows, i: Indices, mask: Mask) -> PerExample:
+    r"""$R = -\ln g_i$; NaN for an index that no class has, 0 for an example of which nothing is included."""
     j = _included_label(i, mask)
     return _of_included(s, i, j, mask, forms.index_loss(widen(without_masked(mask, s)), j))
 
 
 @index_loss.defjvp
-def _(primals, tangents):
+def index_loss_jvp(primals: tuple[Rows, Indices, Mask], tangents: tuple) -> tuple[PerExample, PerExample]:
+    r"""R, and how fast it changes along t: $\sum_l (g_l - I(i=l))\, t_l$."""
+    mask, t = primals[-1], tangents[0]
     value, gradient = index_loss_and_gradient(*primals)
-    return value, inner(gradient, tangents[0], primals[-1] is not None)
+    return value, inner(gradient, t, mask is not None)
 
 
 @jax.custom_jvp
-def index_loss_and_gradient(s: Array, i: Array, mask: Array | None) -> tuple[Array, Array]:
-    """R and ∂R/∂s for class indices."""
+def index_loss_and_gradient(s: Rows, i: Indices, mask: Mask) -> tuple[PerExample, Rows]:
+    r"""$R = -\ln g_i$ and $\partial R / \partial s_l = g_l - I(i=l)$, which have their exponentials in common."""
     j = _included_label(i, mask)
-    value, gradient = _of_index(widen(without_masked(mask, s)), i, *(() if mask is None else (j,)))
+    value, gradient = index_loss_and_vjp(widen(without_masked(mask, s)), i, *(() if mask is None else (j,)))
     gradient = gradient.astype(s.dtype)
     return _of_included(s, i, j, mask, value), gradient if mask is None else only(mask.any(-1)[..., None], gradient)
 
 
 @index_loss_and_gradient.defjvp
-def _(primals, tangents):
+def index_loss_and_gradient_jvp(
+    primals: tuple[Rows, Indices, Mask], tangents: tuple
+) -> tuple[tuple[PerExample, Rows], tuple[PerExample, Rows]]:
+    r"""R and ∂R/∂s, and how fast they change along t: $\sum_l (\partial R / \partial s_l) t_l$, and $J t$.
+
+    J is the softmax's Jacobian, $g_k (I(k=l) - g_l)$; both are NaN for an index that no class has.
+    """
     (s, i, mask), t = primals, tangents[0]
     value, gradient = index_loss_and_gradient(s, i, mask)
     weight = forms.total_weight(i, s.shape[-1]).astype(s.dtype)[..., None]
@@ -50,18 +62,20 @@ def _(primals, tangents):
     return (value, gradient), (inner(gradient, t, mask is not None), by_logits)
 
 
-@with_exponential
-def _of_index(exp: Exponential, s: Array, m: Array, i: Array, j: Array | None = None) -> tuple[Array, Array]:
+def index_loss_and_vjp_by(
+    exp: Exponential, s: Rows, m: PerExample, i: Indices, j: Indices | None = None
+) -> tuple[PerExample, Rows]:
+    """R for class j (if that is None, for i), and ∂R/∂s for i."""
     j = i if j is None else j  # one array, so that XLA can see that they are the same
-    return unwrap(forms.index_loss)(exp, s, m, j), unwrap(forms.index_vjp)(exp, s, m, i, jnp.ones_like(m))
+    return forms.index_loss_by(exp, s, m, j), forms.index_vjp_by(exp, s, m, i, jnp.ones_like(m))
 
 
-def _included_label(i: Array, mask: Array | None) -> Array:
+def _included_label(i: Indices, mask: Mask) -> Indices:
     """The label, or some included class if the label's isn't."""
     return i if mask is None else jnp.where(entry(mask, i), i, mask.argmax(-1))
 
 
-def _of_included(s: Array, i: Array, j: Array, mask: Array | None, loss: Array) -> Array:
+def _of_included(s: Rows, i: Indices, j: Indices, mask: Mask, loss: PerExample) -> PerExample:
     r"""$\ln \sum_l e^{s_l} - s_i$ over the included classes, given that for j."""
     if mask is not None:
         difference = widen(entry(s, j)) - widen(entry(s, i))
@@ -70,13 +84,14 @@ def _of_included(s: Array, i: Array, j: Array, mask: Array | None, loss: Array) 
 
 
 @jax.custom_jvp
-def distribution_loss(s: Array, y: Array, mask: Array | None) -> Array:
-    """R for distributions; 0 for an example of which nothing is included."""
+def distribution_loss(s: Rows, y: Rows, mask: Mask) -> PerExample:
+    r"""$R = -\sum_k y_k \ln g_k$; 0 for an example of which nothing is included."""
     return forms.distribution_loss(widen(without_masked(mask, s)), widen(only(mask, y))).astype(s.dtype)
 
 
 @partial(distribution_loss.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
+def distribution_loss_jvp(primals: tuple[Rows, Rows, Mask], tangents: tuple) -> tuple[PerExample, PerExample]:
+    r"""R, and how fast it changes: $\sum_l ((\sum_k y_k) g_l - y_l)\, \dot s_l - \sum_k \dot y_k \ln g_k$."""
     (s, y, mask), (s_dot, y_dot, _) = primals, tangents
     if isinstance(s_dot, SymbolicZero):
         return distribution_loss(s, y, mask), inner(costs(s, mask), y_dot, mask is not None)
@@ -88,14 +103,20 @@ def _(primals, tangents):
 
 
 @jax.custom_jvp
-def distribution_loss_and_gradient(s: Array, y: Array, mask: Array | None) -> tuple[Array, Array]:
-    """R and ∂R/∂s for distributions."""
-    value, gradient = _of_distribution(widen(without_masked(mask, s)), widen(only(mask, y)))
+def distribution_loss_and_gradient(s: Rows, y: Rows, mask: Mask) -> tuple[PerExample, Rows]:
+    r"""$R = -\sum_k y_k \ln g_k$ and $\partial R / \partial s_l = (\sum_k y_k) g_l - y_l$: of the same exponentials."""
+    value, gradient = distribution_loss_and_vjp(widen(without_masked(mask, s)), widen(only(mask, y)))
     return value.astype(s.dtype), gradient.astype(s.dtype)
 
 
 @partial(distribution_loss_and_gradient.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
+def distribution_loss_and_gradient_jvp(
+    primals: tuple[Rows, Rows, Mask], tangents: tuple
+) -> tuple[tuple[PerExample, Rows], tuple[PerExample, Rows]]:
+    r"""R and ∂R/∂s, and how fast they change, ∂R/∂s by $(\sum_k y_k) J \dot s + (\sum_k \dot y_k) g - \dot y$.
+
+    How fast R changes is what `distribution_loss_jvp` says. J is the softmax's Jacobian, $g_k (I(k=l) - g_l)$.
+    """
     (s, y, mask), (s_dot, y_dot, _) = primals, tangents
     value, gradient = distribution_loss_and_gradient(s, y, mask)
     g = probability_rows(s, mask)
@@ -112,20 +133,23 @@ def _(primals, tangents):
     return (value, gradient), (value_dot, gradient_dot)
 
 
-@with_exponential
-def _of_distribution(exp: Exponential, s: Array, m: Array, y: Array) -> tuple[Array, Array]:
-    one = jnp.ones_like(m)
-    return unwrap(forms.distribution_loss)(exp, s, m, y), unwrap(forms.distribution_vjp)(exp, s, m, y, one)
+def distribution_loss_and_vjp_by(exp: Exponential, s: Rows, m: PerExample, y: Rows) -> tuple[PerExample, Rows]:
+    """R and ∂R/∂s for a distribution."""
+    return forms.distribution_loss_by(exp, s, m, y), forms.distribution_vjp_by(exp, s, m, y, jnp.ones_like(m))
 
 
-def costs(s: Array, mask: Array | None) -> Array:
-    """∂R/∂y = −ln g, and 0 for the classes that aren't included."""
+def costs(s: Rows, mask: Mask) -> Rows:
+    r"""$\partial R / \partial y_k = -\ln g_k$, and 0 for the classes that aren't included."""
     return only(mask, -log_probability_rows(s, mask))
 
 
 # Recomputed in the backward pass, so that the gradient is kept in its own dtype.
 @partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
-def inner(gradient: Array, t: Array, masked: bool) -> Array:
+def inner(gradient: Rows, t: Rows, masked: bool) -> PerExample:
     r"""$\sum_l (\partial R / \partial s_l) t_l$, linear in t; if some are masked, $0 \cdot \infty$ is 0."""
     t = jnp.where(gradient == 0, 0, t) if masked else t
     return (widen(gradient) * widen(t)).sum(-1).astype(gradient.dtype)
+
+
+index_loss_and_vjp = with_exponential(index_loss_and_vjp_by)
+distribution_loss_and_vjp = with_exponential(distribution_loss_and_vjp_by)

@@ -26,32 +26,41 @@ def sigmoid(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
 
     From: Task 18.
     """
-    return value(as_floats("x", x))
+    return sigmoid_of_floats(as_floats("x", x))
 
 
 @jax.custom_jvp
-def value(x: Array) -> Array:
-    r"""σ; a weak type stays weak, which `astype` doesn't leave it."""
+def sigmoid_of_floats(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$\sigma(x) = 1 / (1 + e^{-x})$; a weak type stays weak, which `astype` doesn't leave it."""
     if x.dtype.itemsize < 4:
         return by_hand.sigmoid(x)
     return 1 / (1 + jnp.exp(-x))
 
 
-@value.defjvp
-def _(primals, tangents):
+@sigmoid_of_floats.defjvp
+def sigmoid_jvp(
+    primals: tuple[Float[Array, "*shape"]], tangents: tuple[Float[Array, "*shape"]]
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    r"""σ(x), and how fast it changes along t: $\sigma'(x)\, t$."""
     (x,), (t,) = primals, tangents
-    return value(x), slope(x) * t
+    return sigmoid_of_floats(x), sigmoid_grad(x) * t
 
 
 @jax.custom_jvp
-def slope(x: Array) -> Array:
-    r"""σ'."""
+def sigmoid_grad(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$\sigma'(x) = \sigma(x) (1 - \sigma(x))$, in the form that doesn't cancel."""
     return by_hand.sigmoid_grad(x)
 
 
-@slope.defjvp
-def _(primals, tangents):
+@sigmoid_grad.defjvp
+def sigmoid_grad_jvp(
+    primals: tuple[Float[Array, "*shape"]], tangents: tuple[Float[Array, "*shape"]]
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    r"""σ'(x), and how fast it changes along t: $-\sigma'(x) \tanh(x/2)\, t$.
+
+    Textbook: $\sigma'(x) (1 - 2 \sigma(x))\, t$, Task 18's line "σ·(1 − σ)" differentiated; 1 − 2σ cancels near 0.
+    """
     (x,), (t,) = primals, tangents
-    first = slope(x)
-    second = -first * jnp.tanh(widen(x) / 2).astype(x.dtype)  # 1 − 2σ = −tanh(x/2), without its cancellation
+    first = sigmoid_grad(x)
+    second = -first * jnp.tanh(widen(x) / 2).astype(x.dtype)
     return first, second * t

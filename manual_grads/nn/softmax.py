@@ -2,18 +2,25 @@ r"""The softmax and log-softmax of `jax.nn`, with the derivative of Task 19.1.""
 
 from collections.abc import Callable
 from functools import partial
-from inspect import unwrap
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from manual_grads.formulas.exponentials import Exponential, with_exponential
 from manual_grads.formulas.inputs import as_array, as_floats, widen
-from manual_grads.formulas.softmax import log_probabilities, probabilities
+from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
+from manual_grads.formulas.stable.softmax import (
+    log_probabilities,
+    log_probabilities_by,
+    probabilities,
+    probabilities_by,
+)
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
+
+Rows = Float[Array, "*batch classes"]
+Mask = Bool[Array, "*batch classes"] | None
 
 
 def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Float[Array, "..."]:
@@ -62,7 +69,8 @@ def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -
     return _over_rows(log_probability_rows, x, axis, where)
 
 
-def _over_rows(rule: Callable[[Array, Array | None], Array], x: Any, axis: Axis, where: Any) -> Array:
+def _over_rows(rule: Callable[[Rows, Mask], Rows], x: Any, axis: Axis, where: Any) -> Float[Array, "..."]:
+    """A function of rows and their mask, applied along any axes: of x, checked, and of `where`, broadcast."""
     x = as_array("x", x, "numbers", jnp.asarray)
     if jnp.issubdtype(x.dtype, jnp.integer):
         x = x.astype(float)
@@ -76,68 +84,76 @@ def _over_rows(rule: Callable[[Array, Array | None], Array], x: Any, axis: Axis,
 
 
 @jax.custom_jvp
-def probability_rows(s: Float[Array, "*batch classes"], mask: Array | None) -> Float[Array, "*batch classes"]:
-    """Softmax, g, of each row."""
+def probability_rows(s: Rows, mask: Mask) -> Rows:
+    r"""$g_k = e^{s_k} / \sum_l e^{s_l}$ of each row, and 0 for the masked classes."""
     return only(mask, probabilities(widen(without_masked(mask, s))).astype(s.dtype))
 
 
 @probability_rows.defjvp
-def _(primals, tangents):
+def probability_rows_jvp(primals: tuple[Rows, Mask], tangents: tuple) -> tuple[Rows, Rows]:
+    r"""g, and how fast it changes along t: $g_k (t_k - \sum_l g_l t_l)$."""
     (s, mask), (t, _) = primals, tangents
     g = probability_rows(s, mask)
     return g, probability_tangent(g, mask, t)
 
 
 @jax.custom_jvp
-def log_probability_rows(s: Float[Array, "*batch classes"], mask: Array | None) -> Float[Array, "*batch classes"]:
-    """Log-softmax, ln g, of each row."""
+def log_probability_rows(s: Rows, mask: Mask) -> Rows:
+    r"""$\ln g_k = s_k - \ln \sum_l e^{s_l}$ of each row, and −∞ for the masked classes."""
     return only(mask, log_probabilities(widen(without_masked(mask, s))).astype(s.dtype), -jnp.inf)
 
 
 @log_probability_rows.defjvp
-def _(primals, tangents):
+def log_probability_rows_jvp(primals: tuple[Rows, Mask], tangents: tuple) -> tuple[Rows, Rows]:
+    r"""The logarithm ln g, and how fast it changes along t: $t_k - \sum_l g_l t_l$."""
     (s, mask), (t, _) = primals, tangents
     log_g, g = log_probabilities_and_probabilities(s, mask)
     return log_g, log_probability_tangent(g, mask, t)
 
 
 @jax.custom_jvp
-def log_probabilities_and_probabilities(s: Array, mask: Array | None) -> tuple[Array, Array]:
-    """Both of them: they have their exponentials in common."""
+def log_probabilities_and_probabilities(s: Rows, mask: Mask) -> tuple[Rows, Rows]:
+    """The logarithms ln g and the probabilities g themselves: they have their exponentials in common."""
     log_g, g = _both(widen(without_masked(mask, s)))
     return only(mask, log_g.astype(s.dtype), -jnp.inf), only(mask, g.astype(s.dtype))
 
 
 @log_probabilities_and_probabilities.defjvp
-def _(primals, tangents):
+def log_probabilities_and_probabilities_jvp(
+    primals: tuple[Rows, Mask], tangents: tuple
+) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
+    r"""Both ln g and g, and how fast they change along t: $t_k - \sum_l g_l t_l$, and $g_k$ times that."""
     (s, mask), (t, _) = primals, tangents
     log_g, g = log_probabilities_and_probabilities(s, mask)
     return (log_g, g), (log_probability_tangent(g, mask, t), probability_tangent(g, mask, t))
 
 
 @with_exponential
-def _both(exp: Exponential, s: Array, m: Array) -> tuple[Array, Array]:
-    return unwrap(log_probabilities)(exp, s, m), unwrap(probabilities)(exp, s, m)
+def _both(exp: Exponential, s: Rows, m: Float[Array, "*batch"]) -> tuple[Rows, Rows]:
+    return log_probabilities_by(exp, s, m), probabilities_by(exp, s, m)
 
 
 # Recomputed in the backward pass, so that g is all that is kept for it.
 @partial(jax.checkpoint, prevent_cse=False)
-def probability_tangent(g: Array, mask: Array | None, t: Array) -> Array:
-    r"""$g \circ (t - \sum_l g_l t_l)$, linear in t."""
+def probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
+    r"""$g_k (t_k - \sum_l g_l t_l)$, linear in t."""
     return only(mask, (widen(g) * _centred(widen(g), widen(only(mask, t)))).astype(g.dtype))
 
 
+# Recomputed in the backward pass, so that g is all that is kept for it.
 @partial(jax.checkpoint, prevent_cse=False)
-def log_probability_tangent(g: Array, mask: Array | None, t: Array) -> Array:
-    r"""$t - \sum_l g_l t_l$, linear in t."""
+def log_probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
+    r"""$t_k - \sum_l g_l t_l$, linear in t."""
     return only(mask, _centred(widen(g), widen(only(mask, t))).astype(g.dtype))
 
 
-def _centred(g: Array, t: Array) -> Array:
-    r"""$t - \sum_l g_l t_l$; and its transpose, $c - g \sum_k c_k$, too, without cancellation.
+def _centred(g: Rows, t: Rows) -> Rows:
+    r"""$(t_k - t_i) - \sum_l g_l (t_l - t_i)$, i being the class that has more than half of g, if there is one.
 
-    As g sums to one, t may be shifted: by the entry $t_i$ of the class that has more than half of g, if there is one.
-    Its own entry is then exactly 0, and $1 - g_i$ the sum of the others.
+    As g sums to one, t may be shifted by $t_i$. That class's own entry is then exactly 0, and $1 - g_i$ the sum of the
+    others. The transpose of this form, $c_l - g_l \sum_k c_k$, doesn't cancel either.
+
+    Textbook: $t_k - \sum_l g_l t_l$, Task 19.1's line "g_k (I(k=l) − g_l)" times t, divided by $g_k$.
     """
     dominant = g > 0.5
     shifted = jnp.where(dominant, 0, t - jnp.where(dominant, t, 0).sum(-1, keepdims=True))

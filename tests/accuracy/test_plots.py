@@ -1,12 +1,13 @@
 """The pictures: drawn by the command, small, and of what they are said to show."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from manual_grads.__main__ import main
 from manual_grads.accuracy import plots
@@ -14,12 +15,37 @@ from manual_grads.accuracy import plots
 COMMITTED = Path(__file__).parents[2] / "docs" / "images"
 
 
-def test_the_command_draws_every_picture(tmp_path, capsys):
-    assert main(["accuracy", "--plot", str(tmp_path / "new")]) == 0
-    drawn = sorted((tmp_path / "new").iterdir())
-    assert [path.stem for path in drawn] == sorted(plots.PICTURES)
-    assert capsys.readouterr().out.split() == [str(tmp_path / "new" / f"{name}.png") for name in plots.PICTURES]
-    for path in drawn:
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The command, once: its status, what it printed, its folder, and each picture's curves by their labels."""
+    curves, folder = {}, tmp_path_factory.mktemp("pictures") / "new"
+
+    def recorded(name, draw):
+        def draw_and_record(axes):
+            draw(axes)
+            curves[name] = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+            assert axes.get_xlabel()
+            assert axes.get_ylabel()
+
+        return draw_and_record
+
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(plots, "PICTURES", {name: recorded(name, draw) for name, draw in plots.PICTURES.items()})
+        status = main(["accuracy", "--plot", str(folder)])
+    return status, printed.getvalue(), folder, curves
+
+
+@pytest.fixture
+def curves(drawn):
+    return drawn[-1]
+
+
+def test_the_command_draws_every_picture(drawn):
+    status, printed, folder, _ = drawn
+    assert status == 0
+    assert printed.split() == [str(folder / f"{name}.png") for name in plots.PICTURES]
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(plots.PICTURES)
+    for path in folder.iterdir():
         assert path.stat().st_size < 150_000
         assert matplotlib.image.imread(path).shape[1] == 1280
 
@@ -27,18 +53,6 @@ def test_the_command_draws_every_picture(tmp_path, capsys):
 def test_the_committed_pictures_are_those():
     assert sorted(path.stem for path in COMMITTED.glob("*.png")) == sorted(plots.PICTURES)
     assert all(path.stat().st_size < 150_000 for path in COMMITTED.glob("*.png"))
-
-
-@pytest.fixture(scope="module")
-def curves():
-    found = {}
-    for name, draw in plots.PICTURES.items():
-        axes = Figure().subplots()
-        draw(axes)
-        found[name] = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-    return found
 
 
 def largest(curve, first, last):

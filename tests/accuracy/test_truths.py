@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from manual_grads.accuracy import inputs, network, promises, truths
-from manual_grads.accuracy.promises import PROMISES, bound, values_and_magnitudes
+from manual_grads.accuracy.promises import PROMISES, bound, floor_of, values_and_magnitudes
 from manual_grads.derivations import balls, task18, task19_3, task21
 from manual_grads.derivations.balls import as_balls
 from manual_grads.derivations.numbers import as_objects, derivative, vector
@@ -14,6 +14,7 @@ from tests.registry import RULES_AND_LABELS
 
 RANDOM = np.random.default_rng(0)
 S, T, C = RANDOM.normal(0, 2, 4), RANDOM.normal(0, 2, 4), np.array(1.7)
+G = np.exp(S) / np.exp(S).sum()
 LABEL, SOFT = np.int32(2), np.array([0.2, 0.0, 1.5, -0.3])
 X, A, B = RANDOM.normal(size=3), RANDOM.normal(size=(2, 3)), RANDOM.normal(size=(4, 2))
 
@@ -100,17 +101,54 @@ def test_no_value_is_larger_than_its_magnitude(rule, soft_labels):
                 assert not any(abs(balls.arb(v)) > m for v, m in pairs)  # for certain
 
 
-def test_a_magnitude_is_what_a_perturbation_comes_to():
+# The terms of Ax cancel, and those of Bσ: their errors are larger than they are.
+CANCELLING_A = A + 100 * np.outer([1, -1], np.cross(abs(X), [1, 1, 1]))
+H = 1 / (1 + np.exp(-A @ abs(X)))
+CANCELLING_B = B + 100 * np.outer([1, -0.5, 0.3, 0.8], [H[1], -H[0]])
+NETWORKS = pytest.mark.parametrize(
+    ("a", "b"), [(A, B), (CANCELLING_A, CANCELLING_B)], ids=["usual", "sums that cancel"]
+)
+
+
+@NETWORKS
+def test_a_magnitude_is_what_a_perturbation_comes_to(a, b):
     """Every entry of x, A and B wrong by u: to first order, no gradient is wrong by more than u times its magnitude."""
     u = 2.0**-60
-    perturbed = [as_balls(p) * (1 + u * as_balls(RANDOM.choice([-1.0, 1.0], p.shape))) for p in (X, A, B)]
-    exact = network.grads(X, A, B, LABEL)
+    perturbed = [as_balls(p) * (1 + u * as_balls(RANDOM.choice([-1.0, 1.0], p.shape))) for p in (abs(X), a, b)]
+    exact = network.grads(abs(X), a, b, LABEL)
     moved = [derivative(f, p) for f, p in gradients_of(*perturbed)]
-    for got, want, magnitude in zip(moved, exact, network.grads_magnitude(0.0, X, A, B, LABEL), strict=True):
+    for got, want, magnitude in zip(moved, exact, network.grads_magnitude(0.0, abs(X), a, b, LABEL), strict=True):
         ratios = [
             float((abs(g - w) / (u * m)).mid()) for g, w, m in zip(got.flat, want.flat, magnitude.flat, strict=True)
         ]
         assert 0 < max(ratios) <= 3  # one for each of x, A and B
+
+
+@NETWORKS
+def test_the_magnitudes_of_the_network_are_its_running_error_analysis(a, b):
+    """In float64, term by term: what is too large would be a weaker promise, and what is too small one that breaks."""
+    x = abs(X)
+    h = 1 / (1 + np.exp(-a @ x))
+    slope, g = h * (1 - h), np.exp(b @ h) / np.exp(b @ h).sum()
+    dv, hessian = g - np.eye(4)[LABEL], np.diag(g) - np.outer(g, g)
+    error_w = abs(a) @ x
+    error_h = h + slope * error_w
+    error_v = abs(b) @ error_h
+    error_dv = abs(dv) + abs(hessian) @ error_v
+    error_delta = slope * (error_dv @ abs(b) + (abs(dv) @ abs(b)) * error_w)
+    want = error_delta @ abs(a), np.outer(error_delta, x), np.outer(error_dv, h) + np.outer(abs(dv), error_h)
+    for got, value in zip(network.grads_magnitude(0.0, x, a, b, LABEL), want, strict=True):
+        np.testing.assert_allclose(in_float64(got), value, rtol=1e-12)
+    loss = in_float64(network.loss_magnitude(0.0, x, a, b, LABEL))
+    np.testing.assert_allclose(loss, -np.log(g[LABEL]) + abs(dv) @ error_v, rtol=1e-12)
+    jacobians = error_dv, abs(b), np.diag(slope * (1 + error_w)), abs(a)
+    for got, value in zip(network.jacobians_magnitude(0.0, x, a, b, LABEL), jacobians, strict=True):
+        np.testing.assert_allclose(in_float64(got), value, rtol=1e-12)
+
+
+def in_float64(numbers):
+    numbers = as_objects(numbers)
+    return np.array([float(balls.arb(ball).mid()) for ball in numbers.flat]).reshape(numbers.shape)
 
 
 def gradients_of(x, a, b):
@@ -139,6 +177,44 @@ def gradients_of(x, a, b):
 )
 def test_bounds(name, args, dtype, want):
     assert bound(RULES[name], args, jnp.dtype(dtype)) == want
+
+
+SIZES_OF_SUMS = {
+    "softmax_jvp": (S, T),
+    "softmax_vjp": (S, T),
+    "logloss": (G, SOFT),
+    "softmax_cross_entropy": (S, SOFT),
+    "softmax_cross_entropy_grad": (S, SOFT),
+    "softmax_cross_entropy_jvp": (S, SOFT, T),
+    "softmax_cross_entropy_vjp": (S, SOFT, C),
+    "softmax_cross_entropy_hvp": (S, SOFT, T),
+}
+
+
+def in_floats(s, y, t, c):
+    """The sums with absolute values, in float64."""
+    g, y, t = np.exp(s) / np.exp(s).sum(), abs(y), abs(t)
+    product, gradient = g * (t + g @ t), y.sum() * g + y
+    loss = y @ -np.log(g)
+    return {
+        **{"softmax_jvp": product, "softmax_vjp": product, "softmax_cross_entropy_hvp": y.sum() * product},
+        **{"logloss": loss, "softmax_cross_entropy": loss, "softmax_cross_entropy_grad": gradient},
+        **{"softmax_cross_entropy_jvp": gradient @ t, "softmax_cross_entropy_vjp": abs(c) * gradient},
+    }
+
+
+@pytest.mark.parametrize("name", SIZES_OF_SUMS)
+def test_a_magnitude_is_the_sum_of_absolute_values_and_no_more(name):
+    """A larger one would be a weaker promise; and without a floor, nothing is added for underflow."""
+    magnitude = PROMISES[name].magnitude
+    assert magnitude
+    got = magnitude(0.0, *SIZES_OF_SUMS[name])
+    np.testing.assert_allclose(in_float64(got), in_floats(S, SOFT, T, C)[name], rtol=1e-14)
+
+
+def test_the_floor_is_a_smallest_normal_number_in_units_of_u():
+    assert floor_of("bfloat16") == floor_of("float32") == 2.0**-126 / 2.0**-24
+    assert floor_of("float64") == 2.0**-1022 / 2.0**-53
 
 
 def test_one_hot_labels_are_recognised():

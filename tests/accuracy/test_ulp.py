@@ -52,6 +52,11 @@ def test_below_the_smallest_normal_number_an_error_of_that_size_counts_as_none()
     assert ulp([0], [2.0**-126]) == [2**23]  # a normal number
 
 
+def test_where_the_true_value_is_zero_nothing_but_what_underflow_may_leave_is_right():
+    assert ulp([0, 2.0**-126], [0, 0]) == [0, 0]
+    assert ulp([2.0**-100], [0])[0] > 2**24
+
+
 def test_infinity_is_right_where_the_true_value_overflows():
     largest = float(np.finfo(np.float32).max)
     assert ulp([np.inf, largest, -np.inf, 1.0], [1e39] * 4)[:2] == [0, 0]

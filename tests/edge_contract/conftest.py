@@ -10,7 +10,7 @@ import pytest
 from manual_grads.rules import FLOATS
 
 # A batch is filled up with copies of its last row, so that each function is compiled once; 1400 rows of three classes
-# are enough for the faster exponentials, of `MANY` numbers.
+# are enough for the faster exponentials, of `LARGE_ARRAY_SIZE` numbers.
 ROWS = {"vmap": 8, "batch": 1400}
 
 
@@ -20,11 +20,16 @@ def dtype(request):
 
 
 def pytest_collection_modifyitems(items):
-    """Leaves to `-m everything` what is covered one by one: all ways are tried in float32, all dtypes in batches."""
+    """Leaves to `-m everything` what is covered one by one: all ways are tried in float32, all dtypes in batches.
+
+    And to `-m slow` what is compiled for float16, which is computed as bfloat16 is.
+    """
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         if params.get("dtype", "float32") != "float32" and params.get("way", "batch") != "batch":
             item.add_marker(pytest.mark.everything)
+        elif params.get("dtype") == "float16":
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(params=["eager", "vmap", "batch"])

@@ -127,6 +127,8 @@ def test_list_of_traced_labels():
     np.testing.assert_array_equal(got, function(PROBS, [0, 1]))
 
 
-def test_more_classes_than_the_label_s_dtype_can_count():
-    probs = jnp.full(1000, 0.5)
-    np.testing.assert_array_equal(mg.logloss_grad(probs, jnp.uint8(200)), mg.logloss_grad(probs, 200))
+@pytest.mark.parametrize(("integer", "classes"), [(jnp.uint8, 1000), (jnp.int8, 200), (jnp.int16, 40_000)])
+@pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["known", "traced"])
+def test_more_classes_than_the_label_s_dtype_can_count(call, integer, classes):
+    gradient = call(mg.logloss_grad)(jnp.full(classes, 0.5), integer(100))
+    np.testing.assert_array_equal(gradient, jnp.zeros(classes).at[100].set(-2))

@@ -63,7 +63,18 @@ def test_sums_over_a_batch(dtype):
         assert np.isnan(gradient).all()
 
 
-@pytest.mark.parametrize("call", [lambda f: f, jax.jit], ids=["eager", "jit"])
+# What is computed of nothing is the same in every dtype: that of the results is `eval_shape`'s to say.
+@pytest.mark.parametrize(
+    ("dtype", "call"),
+    [
+        pytest.param("float32", lambda f: f, id="float32-eager"),
+        *(pytest.param(dtype, jax.jit, id=f"{dtype}-jit") for dtype in ("float32", "bfloat16")),
+        *(
+            pytest.param(dtype, jax.jit, id=f"{dtype}-jit", marks=pytest.mark.everything)
+            for dtype in ("float16", "float64")
+        ),
+    ],
+)
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
 def test_no_examples(rule, call, dtype):
     for soft_labels in rule.label_kinds:

@@ -73,9 +73,28 @@ def test_of_the_labels_only_their_gradient_is_kept():
 
 
 @EITHER
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_rate_of_16_bits_is_added_up_in_float32(loss, dtype):
+    """Of the same gradient, which is kept in 16 bits, along a direction in which its terms cancel."""
+    f, labels = LOSSES[loss]
+    labels = labels if loss == "index" else labels.astype(dtype)
+    s = S.astype(dtype)
+    gradient = jax.jit(jax.grad(lambda s: f(s, labels).sum()))(s)
+    t = np.asarray(jnp.cos(S), np.float64)
+    exact = np.asarray(gradient, np.float64)
+    t[:, 0] -= (exact * t).sum(-1) / exact[:, 0]
+    t = jnp.asarray(t, dtype)
+    rate = jax.jit(lambda s, t: jax.jvp(lambda s: f(s, labels), (s,), (t,))[1])(s, t)
+    terms = exact * np.asarray(t, np.float64)
+    # A few roundings of float32, of terms that cancel, and one of 16 bits.
+    allowed = 2.0**-21 * abs(terms).sum(-1) + float(jnp.finfo(dtype).eps) / 2 * abs(terms.sum(-1))
+    assert (abs(np.asarray(rate, np.float64) - terms.sum(-1)) <= allowed).all()
+
+
+@EITHER
 def test_the_loss_alone_computes_no_gradient(loss):
     f, labels = LOSSES[loss]
-    both = "name=_of_"  # loss and gradient, in one
+    both = "loss_and_vjp_by"  # loss and gradient, in one
     assert both not in str(jax.make_jaxpr(f)(S, labels))
     assert both in str(jax.make_jaxpr(jax.grad(lambda s: f(s, labels).sum()))(S))
 
@@ -137,5 +156,8 @@ def test_higher_derivatives_are_those_of_the_logarithm(order):
         for _ in range(order - 1):
             lower = jax.grad(lower)
         z, step = jnp.array(0.7), 1e-5
-        difference = (lower(z + step) - lower(z - step)) / (2 * step)
-        np.testing.assert_allclose(jax.grad(lower)(z), difference, rtol=1e-8)  # of a step of 1e-5: 1e-10, and rounding
+        of_lower = jax.jit(lower)
+        difference = (of_lower(z + step) - of_lower(z - step)) / (2 * step)
+        np.testing.assert_allclose(
+            jax.jit(jax.grad(lower))(z), difference, rtol=1e-8
+        )  # of a step of 1e-5: 1e-10, and rounding

@@ -10,14 +10,13 @@ from manual_grads import nn
 from tests.nn.peers import assert_same, residuals
 
 
-@pytest.mark.parametrize("x", [0.0, 1.5, [[-3.0, 0.25], [7.0, 0.0]]], ids=str)
-def test_value_and_derivatives_are_those_of_jax(x):
-    assert_same(nn.sigmoid, np.asarray(x))
+def test_value_and_derivatives_are_those_of_jax():
+    assert_same(nn.sigmoid, np.array([[-3.0, 0.25, 1.5], [7.0, 0.0, -0.1]]))
 
 
 def test_third_derivative_at_zero():
     """An even σ' whose formula has |x| in it: differentiated by autodiff, its curvature at 0 would be lost."""
-    third = jax.grad(jax.grad(jax.grad(nn.sigmoid)))
+    third = jax.jit(jax.grad(jax.grad(jax.grad(nn.sigmoid))))
     np.testing.assert_allclose(third(0.0), -1 / 8, rtol=1e-6)
 
 
@@ -25,7 +24,7 @@ def test_third_derivative_at_zero():
 def test_derivatives_keep_their_digits_in_the_tails(x):
     first = np.exp(-x) / (1 + np.exp(-x)) ** 2  # in float64
     np.testing.assert_allclose(jax.jit(jax.grad(nn.sigmoid))(x), first, rtol=1e-6)  # 8 ULP; jax.nn's is 0
-    np.testing.assert_allclose(jax.grad(jax.grad(nn.sigmoid))(x), -first * np.tanh(x / 2), rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.grad(jax.grad(nn.sigmoid)))(x), -first * np.tanh(x / 2), rtol=1e-6)
 
 
 def test_the_second_derivative_keeps_its_digits_near_zero():

@@ -9,6 +9,7 @@ import pytest
 
 import manual_grads as mg
 from manual_grads import nn
+from tests.dominance import dominated, jacobian_of, ulp
 from tests.nn.peers import PEERS, assert_same, residuals
 
 BOTH = pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax], ids=lambda f: f.__name__)
@@ -29,8 +30,12 @@ def test_where_too():
 @BOTH
 def test_masks_of_any_shape_that_broadcasts(function):
     x = X[:1].astype(np.float32)
-    for axis, where in ((-1, X[0] > 0), (1, X > 0), ((0, 1), X[:, :1] > 0), (None, np.array(True))):
-        got, want = (jax.jit(partial(f, axis=axis))(x, where=where) for f in (function, PEERS[function]))
+    masks = ((-1, X[0] > 0), (1, X > 0), ((0, 1), X[:, :1] > 0), (None, np.array(True)))
+
+    def masked(f):
+        return jax.jit(lambda x: [f(x, axis=axis, where=where) for axis, where in masks])(x)
+
+    for got, want in zip(masked(function), masked(PEERS[function]), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
@@ -41,11 +46,18 @@ def test_masked_classes_cost_nothing_whatever_they_hold(function):
     masked = 0 if function is nn.softmax else -jnp.inf
     want = jnp.full_like(x, masked).at[0, ::2].set(function(x[0, ::2]))
     np.testing.assert_array_equal(function(x, where=where), want)
-    want = jnp.zeros((2, 4, 2, 4)).at[0, ::2, 0, ::2].set(jax.jacobian(function)(x[0, ::2]))
-    for jacobian in (jax.jacrev, jax.jacfwd):
-        np.testing.assert_allclose(jacobian(lambda x: function(x, where=where))(x), want, rtol=1e-6)
-    _, pull_back = jax.vjp(lambda x: function(x, where=where), x)
-    for product in (pull_back(x)[0], jax.jvp(lambda x: function(x, where=where), (x,), (x,))[1]):
+    want = np.zeros((2, 4, 2, 4))
+    want[0, ::2, 0, ::2] = jax.jit(jax.jacobian(function))(x[0, ::2])
+
+    @jax.jit
+    def derivatives(x):
+        of_x = partial(function, where=where)
+        return (jax.jacrev(of_x)(x), jax.jacfwd(of_x)(x)), (jax.vjp(of_x, x)[1](x)[0], jax.jvp(of_x, (x,), (x,))[1])
+
+    jacobians, products = derivatives(x)
+    for jacobian in jacobians:
+        np.testing.assert_allclose(jacobian, want, rtol=1e-6)
+    for product in products:
         assert jnp.isfinite(product).all()  # directions that hold NaN at masked classes, too
 
 
@@ -56,6 +68,21 @@ def test_the_formulas_values_and_only_g_kept(function, dtype):
     np.testing.assert_array_equal(function(x), getattr(mg, function.__name__)(x))
     assert function(x).dtype == dtype
     assert residuals(function, x) == [(x.shape, dtype)]
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_tangents_of_16_bits_are_float32_s_rounded_once(function, dtype):
+    """Of the same g, which is kept in 16 bits; 1000 classes, lest roundings of 16 bits average out."""
+    x, t = (jnp.asarray(np.random.default_rng(i).normal(0, 2, 1000), dtype) for i in range(2))
+    got = jax.jit(lambda x, t: jax.jvp(function, (x,), (t,))[1])(x, t)
+    g = np.asarray(mg.softmax(x), np.float64)
+    want = (np.asarray(t, np.float64) - g @ np.asarray(t, np.float64)) * (g if function is nn.softmax else 1)
+    normal = abs(want) > float(jnp.finfo(dtype).tiny)
+    error = abs(np.asarray(got, np.float64) - want)[normal] / abs(want[normal])
+    # Half an ULP, and what float32 rounds in a difference of the size of t.
+    assert np.median(error) < float(jnp.finfo(dtype).eps) / 2
+    assert (error < float(jnp.finfo(dtype).eps) * 0.51).mean() > 0.99
 
 
 @BOTH
@@ -97,11 +124,23 @@ def test_derivatives_keep_their_digits_where_a_class_has_nearly_everything(funct
 
 
 @BOTH
+@pytest.mark.parametrize("by", [jax.jacfwd, jax.jacrev], ids=["forward", "reverse"])
+def test_derivatives_keep_their_digits_where_a_class_has_more_than_half(function, by):
+    """Shares from a half to nearly one: the dominant class's own entry, 1 − g_i, to within 8 ULP."""
+    logits = dominated(np.random.default_rng(1).uniform(0.5, 0.99, 200))
+    true = jacobian_of(logits)[:, 3, 3]
+    if function is nn.log_softmax:
+        g = np.exp(logits.astype(float))
+        true = true / (g[:, 3] / g.sum(1))
+    assert ulp(jax.jit(jax.vmap(by(function)))(logits)[:, 3, 3], true) <= 8
+
+
+@BOTH
 def test_two_classes_with_nearly_half_each(function):
     s = np.array([0.1, 0.0, -2.0])
     g = np.exp(s) / np.exp(s).sum()
     jacobian = (np.eye(3) - g) * (g[:, None] if function is nn.softmax else 1)
-    np.testing.assert_allclose(jax.jacobian(function)(jnp.float32(s)), jacobian, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.jacobian(function))(jnp.float32(s)), jacobian, rtol=1e-6)
 
 
 @BOTH

@@ -12,10 +12,11 @@ from jax.sharding import PartitionSpec as P
 
 from manual_grads import nn
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import problem, truth
+from tests.nn.linear_cross_entropy.truth import problem, truth
 
-MESHES = [(8, 1), (4, 2), (2, 4), (1, 8)]
+MESHES = [(8, 1), (2, 4), (1, 8)]
 CASES = [("sum", True), ("none", True), ("sum", False), ("none", False)]  # reduction, check_vma
+TRIED = [(mesh, *case) for mesh in MESHES for case in (CASES if mesh == (2, 4) else CASES[:1])]
 EXAMPLES, HIDDEN, CLASSES = 24, 5, 56
 COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
 
@@ -83,10 +84,9 @@ def main():
     # Of the 12 examples of a device, 5, 5 and 2.
     in_blocks = (compiled_and_off(sharded(meshes[2, 4], case, block_rows=5))[1] for case in ("sum", "none"))
     print(json.dumps(list(in_blocks)), flush=True)
-    for shape, mesh in meshes.items():
-        for reduction, check_vma in CASES if shape == (2, 4) else CASES[:2]:
-            compiled, off = compiled_and_off(sharded(mesh, reduction, check_vma))
-            print(json.dumps([shape, reduction, check_vma, off, collectives(compiled.as_text())]), flush=True)
+    for shape, reduction, check_vma in TRIED:
+        compiled, off = compiled_and_off(sharded(meshes[shape], reduction, check_vma))
+        print(json.dumps([shape, reduction, check_vma, off, collectives(compiled.as_text())]), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from jax.experimental.multihost_utils import process_allgather
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from tests.nn.linear_cross_entropy_truth import check, problem, truth
+from tests.nn.linear_cross_entropy.truth import check, problem, truth
 from tests.nn.sharding.meshes import CLASSES, EXAMPLES, HIDDEN, sharded
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.sums import MANY
+from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -20,7 +20,7 @@ def with_entry(
     Few numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of their uses.
     """
     values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
-    if x.size < MANY:
+    if x.size < LARGE_ARRAY_SIZE:
         return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
     return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], values, x)
 

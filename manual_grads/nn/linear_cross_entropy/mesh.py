@@ -25,7 +25,7 @@ def summed_like(cotangent: Array, primal: Array) -> Array:
 
 
 def first_class(classes: int, axis: Any) -> Array | int:
-    """The number of a device's first class."""
+    """The index, among all devices' classes, of this device's first."""
     return 0 if axis is None else lax.axis_index(axis) * classes
 
 

@@ -8,7 +8,8 @@ import optax
 import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.linear_cross_entropy_truth import problem
+from manual_grads.nn.linear_cross_entropy.loss import block_sizes
+from tests.nn.linear_cross_entropy.truth import problem
 
 
 def dense_loss(h, B, y):
@@ -36,6 +37,11 @@ def test_temporaries_are_a_fraction_of_dense_autodiff_s(sizes, share):
 def test_of_16_bits_nothing_but_dB_and_for_bfloat16_the_weights_is_kept_in_float32(dtype, copies):
     """And dB is written in place, a tile at a time: in bfloat16, XLA would convert all of it for each."""
     assert temporaries(linear_softmax_cross_entropy, (1024, 256, 32768), dtype=dtype) < (32 * copies + 8) * 2**20
+
+
+@pytest.mark.parametrize(("examples", "classes"), [(0, 2**18), (1, 2**18), (1024, 256), (4096, 64), (100_000, 64)])
+def test_a_tile_has_as_many_logits_as_a_core_s_cache_holds_but_64_classes(examples, classes):
+    assert block_sizes(examples) == (max(examples, 1), classes)
 
 
 def test_frozen_weights_cost_no_memory_of_their_size():

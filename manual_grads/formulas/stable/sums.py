@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-MANY = 4096  # numbers, from which XLA's own ways on a CPU are the faster ones
+# Numbers from which XLA's own ways on a CPU are the faster ones: to add, to replace an entry, and to exponentiate.
+LARGE_ARRAY_SIZE = 4096
 
 
 def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
@@ -16,7 +17,7 @@ def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     """
     if x.dtype == jnp.float64:
         return compensated_sum(x)
-    many_rows = x.ndim > 1 and x.size >= MANY
+    many_rows = x.ndim > 1 and x.size >= LARGE_ARRAY_SIZE
     return x.sum(-1) if many_rows else pairwise_sum(x)
 
 
@@ -51,7 +52,7 @@ def compensated_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """The rounded sum of a and b and what it lacks: together exactly a + b (Knuth). NaN where the sum overflows."""
+    """The rounded sum of a and b, and what it lacks: together exactly a + b (Knuth). NaN where the sum overflows."""
     total = a + b
     b_taken = total - a
     return total, (a - (total - b_taken)) + (b - b_taken)

@@ -17,20 +17,20 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.exponentials import once
 from manual_grads.formulas.inputs import widened
-from manual_grads.nn.linear_cross_entropy_mesh import all_classes, first_class, largest, total, varying_like
+from manual_grads.formulas.stable.exponentials import once
+from manual_grads.nn.linear_cross_entropy.mesh import all_classes, first_class, largest, total, varying_like
 
 Hidden = Float[Array, "examples hidden"]
 Weights = Float[Array, "classes hidden"]
 Tile = Float[Array, "classes examples"]
 PerExample = Float[Array, "examples"]
 Indices = Int[Array, "examples"]
-Memory = tuple[
-    Weights | Tile | None, Tile | None
-]  # what dB will be written over, and what the other logits are kept in
+# What dB will be written over, and what the other logits are kept in.
+Memory = tuple[Weights | Tile | None, Tile | None]
 
-matmul = partial(jnp.matmul, precision=Precision.HIGHEST)  # as the formulas' own
+# A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.
+matmul = partial(jnp.matmul, precision=Precision.HIGHEST)
 
 
 def computed(h: Hidden, B: Weights) -> Any:
@@ -39,11 +39,11 @@ def computed(h: Hidden, B: Weights) -> Any:
 
 
 def label_logits(h: Hidden, B: Weights, y: Indices, axis: Any) -> PerExample:
-    """$s_y$, from the device that has the class; NaN for an index that no class has."""
+    r"""$s_y = B_y h$, from the device that has the class; NaN for an index that no class has."""
     local = local_labels(y, B, axis)
     is_here = (local >= 0) & (local < B.shape[0])
-    rows = B[jnp.where(is_here, local, 0)].astype(computed(h, B))
-    s_y = total(jnp.where(is_here, (h.astype(rows.dtype) * rows).sum(-1), 0), axis)
+    label_weights = B[jnp.where(is_here, local, 0)].astype(computed(h, B))
+    s_y = total(jnp.where(is_here, (h.astype(label_weights.dtype) * label_weights).sum(-1), 0), axis)
     return jnp.where(y < all_classes(B.shape[0], axis), s_y, jnp.nan)
 
 
@@ -55,7 +55,10 @@ def local_labels(y: Indices, B: Weights, axis: Any) -> Indices:
 def normalizer_pass(
     h: Hidden, B: Weights, y: Indices, s_y: PerExample, memory: Memory, stored: int, tile: int
 ) -> tuple[Memory, PerExample, PerExample]:
-    """M and o of this device's classes and the label; leaves the first `stored` examples' logits in `memory`."""
+    r"""$m = \max_k s_k$ and $o = \sum_{k \neq y} e^{s_k - m}$, of this device's classes and the label.
+
+    Leaves the logits in `memory`: of the first `stored` examples in what dB will be written over, of the others beside.
+    """
 
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
         (written, rest), m, o = carry
@@ -73,7 +76,10 @@ def normalizer_pass(
 
 
 def loss_and_normalizer(m: PerExample, o: PerExample, s_y: PerExample, axis: Any) -> tuple[PerExample, PerExample]:
-    """R and ln Z, from every device's m and o."""
+    r"""$R = (m - s_y) + \ln(1 + (o - (1 - e^{s_y - m})))$ and ln Z, from every device's m and o.
+
+    Textbook: $-(s_y - \ln \sum_k e^{s_k})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)".
+    """
     top = largest(m, axis)
     o = total(o * jnp.exp(m - top), axis)
     e_y = jnp.exp(s_y - top)
@@ -91,18 +97,25 @@ def gradient_pass(
     stored: int,
     tile: int,
 ) -> tuple[Hidden, Weights]:
-    """Dh and dB, each example's share weighted by its c; dB is written over `memory`, a tile at a time."""
+    r"""$dh = G^T B$ and $dB = G h$, with $G_{kn} = c_n g_{kn}$, and $-c_n (1 - g_{yn})$ for the label.
+
+    The gradient dB is written over `memory`, a tile at a time.
+
+    Textbook: Task 21's lines "(g − y)ᵀ σ(Ax)ᵀ" for dB, h being σ(Ax), and "(g − y) · B · diag(σ') · A" for dh, up to B.
+    """
     written, rest = memory
 
     def add(carry: tuple, first: Array | int, classes: int) -> tuple:
         dh_T, written = carry
         weights = rows(B, first, classes)
+        # The tile's logits: those kept, and those that are computed again.
         s = lax.dynamic_slice(written, (first, 0), (classes, stored))
         if rest is not None:
             s = jnp.concatenate([s, rows(rest, first, classes)], axis=1)
         elif stored < h.shape[0]:
             again = matmul(weights, h[stored:].T, preferred_element_type=c.dtype)
             s = jnp.concatenate([s, again], axis=1) if stored else again
+        # The gradients with respect to them, and what is summed of those.
         G = c * jnp.where(is_label(s, first, y), jnp.expm1(-loss), jnp.exp(s - log_z))
         dB = matmul(G, h.astype(G.dtype))
         written = with_rows(written, dB, first) if classes < B.shape[0] else dB
@@ -126,12 +139,12 @@ def over_classes(add: Callable[[tuple, Array | int, int], tuple], carry: tuple, 
 
 
 def rows(x: Array, first: Array | int, count: int) -> Array:
-    """`count` rows of x."""
+    """`count` rows of x, from the `first` on."""
     return x if count == x.shape[0] else lax.dynamic_slice_in_dim(x, first, count)
 
 
 def with_rows(x: Array, new: Array, first: Array | int) -> Array:
-    """`x` with rows replaced, in their first columns."""
+    """`x` with some rows replaced by `new` ones, in their first columns."""
     return new if new.shape == x.shape else lax.dynamic_update_slice(x, new, (first, 0))
 
 

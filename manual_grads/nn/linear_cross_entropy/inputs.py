@@ -6,9 +6,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.inputs import as_indices, as_known
+from manual_grads.formulas.inputs import as_floats, as_indices, as_known, as_vectors
+
+
+def as_layer(hidden: Any, weights: Any) -> tuple[Float[Array, "*batch hidden"], Float[Array, "classes hidden"]]:
+    """A linear layer's features and weights, as arrays of floats whose shapes multiply.
+
+    Raises:
+        TypeError: if one isn't floating.
+        ValueError: if one's shape doesn't fit, or there are no classes.
+    """
+    hidden, weights = as_vectors("hidden", hidden), as_floats("weights", weights, ndim=2)
+    if weights.shape[0] == 0:
+        raise ValueError(f"weights has shape {weights.shape}, expected at least one class on the first axis")
+    if weights.shape[1] != hidden.shape[-1]:
+        raise ValueError(
+            f"weights has shape {weights.shape}, expected classes × {hidden.shape[-1]}, "
+            f"as hidden has shape {hidden.shape}"
+        )
+    return hidden, weights
 
 
 def as_included(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
@@ -30,7 +48,7 @@ def as_included(where: Any, batch: tuple[int, ...]) -> Bool[Any, "*batch"]:
 
 
 def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: int) -> Int[Array, "*batch"]:
-    """`labels` as class indices, by `as_indices`: 0 for an example that `where` leaves out, whatever its label.
+    """`labels` as class indices; 0 for an example that `where` leaves out, whatever its label.
 
     Raises:
         TypeError: for any dtype but an integer one.

@@ -1,38 +1,40 @@
 r"""The forms in which Task 19.3 is computed: one for class indices, one for distributions, so that nothing cancels.
 
-Everything is in the dtype of computation, of arguments that are checked already.
+Everything is in the dtype of computation, of arguments that are checked already. A form that is named `…_by` takes the
+exponential to use; the one without chooses the fastest that is exact.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from manual_grads.formulas.classes import entry, mean_class, with_entry
-from manual_grads.formulas.exponentials import Exponential, largest_of, normalizer, small_sum, with_exponential
 from manual_grads.formulas.inputs import are_indices
-from manual_grads.formulas.sums import row_sum, weighted_sum
+from manual_grads.formulas.stable.classes import entry, mean_class, with_entry
+from manual_grads.formulas.stable.exponentials import Exponential, largest_of, with_exponential
+from manual_grads.formulas.stable.small_sums import small_sum
+from manual_grads.formulas.stable.sums import row_sum, weighted_sum
 
 
 def loss(s: Float[Array, "*batch classes"], labels: Array) -> Float[Array, "*batch"]:
-    """R, in the dtype of computation, for labels that are checked already."""
+    r"""$R = -\sum_k y_k \ln g_k$, for class indices or distributions."""
     return index_loss(s, labels) if are_indices(labels) else distribution_loss(s, labels)
 
 
 def loss_vjp(
     s: Float[Array, "*batch classes"], labels: Array, c: Float[Array, "*batch"]
 ) -> Float[Array, "*batch classes"]:
-    """Each example's ∂R/∂s, times its c, likewise."""
+    r"""$c\, \partial R / \partial s_l = c ((\sum_k y_k) g_l - y_l)$, for class indices or distributions."""
     return index_vjp(s, labels, c) if are_indices(labels) else distribution_vjp(s, labels, c)
 
 
 def loss_gradient(s: Float[Array, "*batch classes"], labels: Array) -> Float[Array, "*batch classes"]:
-    """∂R/∂s, likewise."""
+    r"""$\partial R / \partial s_l = (\sum_k y_k) g_l - y_l$, for class indices or distributions."""
     return loss_vjp(s, labels, jnp.ones(s.shape[:-1], s.dtype))
 
 
 def loss_jvp(
     s: Float[Array, "*batch classes"], labels: Array, t: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch"]:
-    """The sum of ∂R/∂s_l t_l, likewise."""
+    r"""$\sum_l (\partial R / \partial s_l)\, t_l$, for class indices or distributions."""
     return index_jvp(s, labels, t) if are_indices(labels) else row_sum(loss_gradient(s, labels) * t)
 
 
@@ -41,19 +43,23 @@ def total_weight(labels: Array, classes: int) -> Float[Array, "*batch"]:
     return jnp.where(labels < classes, 1.0, jnp.nan) if are_indices(labels) else row_sum(labels)
 
 
-@with_exponential
-def index_loss(
+def index_loss_by(
     exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
-    r"""$(m - s_i) + \ln \sum_l e^{s_l - m}$, m being the largest logit."""
+    r"""$(m - s_i) + \ln \sum_l e^{s_l - m}$, m being the largest logit.
+
+    Textbook: $-(s_i - \ln \sum_l e^{s_l})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)".
+    """
     return (m - entry(s, i)) + log_sum(exp, s, m, i)
 
 
-@with_exponential
-def distribution_loss(
+def distribution_loss_by(
     exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], y: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch"]:
-    r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$; a class without weight costs nothing."""
+    r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$; a class without weight costs nothing.
+
+    Textbook: $-\sum_k y_k (s_k - \ln \sum_l e^{s_l})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)" for weights.
+    """
     weight = row_sum(y)
     return weighted_sum(y, m[..., None] - s) + weight * log_sum(exp, s, m, mean_class(y, weight))
 
@@ -65,37 +71,40 @@ def log_sum(
 
     If it isn't, $1 - e^{s_i - m}$ is taken off that sum; then the logarithm is that of nearly 2, or $m - s_i$, to which
     it is added, is the larger.
+
+    Textbook: the sum as it stands, which is 1 to the last digit where one class has nearly everything.
     """
-    _, others = without(i, exp, s, m)
-    largest, e_i = largest_of(exp, m), exp(entry(s, i), m) * normalizer(exp, m)
+    _, others = without(exp, s, m, i)
+    largest, e_i = largest_of(exp, m), exp.of(entry(s, i), m) * exp.normalizer(m)
     return jnp.log1p((others - (largest - e_i)) / largest)
 
 
 def without(
-    i: Int[Array, "*batch"], exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
+    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"]]:
     """The exponentials with a 0 for class i, and their sum, normalized."""
-    e = exp(s, m)
+    e = exp.of(s, m)
     return with_entry(e, i, 0), small_sum(lambda e, i: row_sum(with_entry(e, i, 0)), e, exp, s, m, i)
 
 
-@with_exponential
-def index_vjp(
+def index_vjp_by(
     exp: Exponential,
     s: Float[Array, "*batch classes"],
     m: Float[Array, "*batch"],
     i: Int[Array, "*batch"],
     c: Float[Array, "*batch"],
 ) -> Float[Array, "*batch classes"]:
-    r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$, which keeps its digits when $g_i$ rounds to one."""
-    e, others = without(i, exp, s, m)
-    p = normalizer(exp, m)
-    scale = p / (others + exp(entry(s, i), m) * p)
+    r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$, which keeps its digits when $g_i$ rounds to one.
+
+    Textbook: $c (g_l - I(i=l))$, Task 19.3's line "g_l − I(y=l)".
+    """
+    e, others = without(exp, s, m, i)
+    p = exp.normalizer(m)
+    scale = p / (others + exp.of(entry(s, i), m) * p)
     return with_entry(e, i, -others / p) * scale[..., None] * c[..., None]
 
 
-@with_exponential
-def distribution_vjp(
+def distribution_vjp_by(
     exp: Exponential,
     s: Float[Array, "*batch classes"],
     m: Float[Array, "*batch"],
@@ -106,25 +115,36 @@ def distribution_vjp(
 
     The two are equal, but the second keeps the label's digits if y is one-hot: then i is the label, and it is a
     single product.
+
+    Textbook: the first for every class, Task 19.3's line "(Σ_k I(y=k)) g_l − I(y=l)" for weights.
     """
+    # The class that has all the weight, if one has; its exponential and the sum of the others'.
     weight = row_sum(y)
     i = mean_class(y, weight)
-    e, others = without(i, exp, s, m)
-    p = normalizer(exp, m)
-    e_i, y_i = exp(entry(s, i), m) * p, entry(y, i)
+    e, others = without(exp, s, m, i)
+    p = exp.normalizer(m)
+    e_i, y_i = exp.of(entry(s, i), m) * p, entry(y, i)
     total = others + e_i
+    # Its entry of the gradient, and all the others.
     at_i = (weight - y_i) * (e_i / total) - y_i * (others / total)
     return with_entry(weight[..., None] * (e * (p / total)[..., None]) - y, i, at_i) * c[..., None]
 
 
-@with_exponential
-def index_jvp(
+def index_jvp_by(
     exp: Exponential,
     s: Float[Array, "*batch classes"],
     m: Float[Array, "*batch"],
     i: Int[Array, "*batch"],
     t: Float[Array, "*batch classes"],
 ) -> Float[Array, "*batch"]:
-    r"""$\sum_{l \neq i} g_l (t_l - t_i)$: the label's entry of the gradient is minus the sum of the others."""
-    e, p = exp(s, m), normalizer(exp, m)
+    r"""$\sum_{l \neq i} g_l (t_l - t_i)$: the label's entry of the gradient is minus the sum of the others.
+
+    Textbook: $\sum_l (g_l - I(i=l)) t_l$, Task 19.3's line "g_l − I(y=l)" times t.
+    """
+    e, p = exp.of(s, m), exp.normalizer(m)
     return row_sum(e * (p / (row_sum(e) * p))[..., None] * (t - entry(t, i)[..., None]))
+
+
+index_loss, distribution_loss = with_exponential(index_loss_by), with_exponential(distribution_loss_by)
+index_vjp, distribution_vjp = with_exponential(index_vjp_by), with_exponential(distribution_vjp_by)
+index_jvp = with_exponential(index_jvp_by)

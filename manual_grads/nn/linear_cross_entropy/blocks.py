@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from manual_grads.nn import linear_cross_entropy_tiles as tiles
-from manual_grads.nn.linear_cross_entropy_mesh import varying_like
-from manual_grads.nn.linear_cross_entropy_tiles import Hidden, Indices, PerExample, Weights
+from manual_grads.nn.linear_cross_entropy import tiles
+from manual_grads.nn.linear_cross_entropy.mesh import varying_like
+from manual_grads.nn.linear_cross_entropy.tiles import Hidden, Indices, PerExample, Weights
 
 
 class Blocks(NamedTuple):
@@ -44,7 +44,7 @@ def losses(h: Hidden, B: Weights, y: Indices, blocks: Blocks) -> tuple[PerExampl
 def gradients(
     h: Hidden, B: Weights, y: Indices, loss: PerExample, log_z: PerExample, c: PerExample, blocks: Blocks
 ) -> tuple[Hidden, Weights]:
-    """Dh and dB of $c^T R$, from R and ln Z."""
+    """The gradients dh and dB of $c^T R$, from R and ln Z."""
     y = tiles.local_labels(y, B, blocks.axis)
 
     def block(
@@ -61,17 +61,20 @@ def gradients(
 def losses_and_gradients(
     h: Hidden, B: Weights, y: Indices, c: PerExample, blocks: Blocks
 ) -> tuple[PerExample, Hidden, Weights]:
-    """R of each example, and dh and dB of $c^T R$."""
+    """R of each example, and the gradients dh and dB of $c^T R$."""
     s_y, y = tiles.label_logits(h, B, y, blocks.axis), tiles.local_labels(y, B, blocks.axis)
 
     def block(h: Hidden, y: Indices, s_y: PerExample, c: PerExample) -> tuple[tuple[PerExample, Hidden], Weights]:
+        # Where the logits are kept: all in one tile's memory, or those of `stored` examples in dB's.
         examples = h.shape[0]
         if blocks.classes >= B.shape[0]:
             written, stored = jnp.zeros((B.shape[0], examples), c.dtype), examples
         else:
             written, stored = jnp.zeros(B.shape, c.dtype), min(h.shape)
+        # The other examples' beside it, unless that takes more than dB does.
         others = examples - stored
         memory = written, jnp.zeros((B.shape[0], others), c.dtype) if 0 < others <= stored else None
+        # Two passes over the classes.
         memory, m, o = tiles.normalizer_pass(h, B, y, s_y, memory, stored, blocks.classes)
         loss, log_z = tiles.loss_and_normalizer(m, o, s_y, blocks.axis)
         dh, dB = tiles.gradient_pass(h, B, y, loss, log_z, c, memory, stored, blocks.classes)

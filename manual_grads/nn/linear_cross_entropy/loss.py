@@ -11,13 +11,15 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.inputs import as_floats, as_vectors
-from manual_grads.nn.linear_cross_entropy_blocks import Blocks, gradients, losses, losses_and_gradients
-from manual_grads.nn.linear_cross_entropy_inputs import as_class_indices, as_count, as_included, check_axis
-from manual_grads.nn.linear_cross_entropy_mesh import all_classes, summed_like, total, varying
-from manual_grads.nn.linear_cross_entropy_tiles import computed
+from manual_grads.nn.linear_cross_entropy.blocks import Blocks, gradients, losses, losses_and_gradients
+from manual_grads.nn.linear_cross_entropy.inputs import as_class_indices, as_count, as_included, as_layer, check_axis
+from manual_grads.nn.linear_cross_entropy.mesh import all_classes, summed_like, total, varying
+from manual_grads.nn.linear_cross_entropy.tiles import computed
 
-TILE = 2**18  # logits: a megabyte of float32, which stays in a core's cache
+# Logits: a megabyte of float32, which stays in a core's cache.
+TILE_SIZE = 2**18
+# Classes of a tile, however many examples there are: fewer rows make matrix products slow.
+MIN_TILE_CLASSES = 64
 
 
 def linear_softmax_cross_entropy(
@@ -72,14 +74,8 @@ def linear_softmax_cross_entropy(
 
     From: Task 21, ∂R/∂B and ∂R/∂σ.
     """
-    hidden, weights = as_vectors("hidden", hidden), as_floats("weights", weights, ndim=2)
-    if weights.shape[0] == 0:
-        raise ValueError(f"weights has shape {weights.shape}, expected at least one class on the first axis")
-    if weights.shape[1] != hidden.shape[-1]:
-        raise ValueError(
-            f"weights has shape {weights.shape}, expected classes × {hidden.shape[-1]}, "
-            f"as hidden has shape {hidden.shape}"
-        )
+    # What was given, checked: the layer, then which examples take part, then their labels.
+    hidden, weights = as_layer(hidden, weights)
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {reduction!r}, expected 'mean', 'sum' or 'none'")
     if class_axis is not None:
@@ -87,13 +83,16 @@ def linear_softmax_cross_entropy(
     batch = hidden.shape[:-1]
     keep = as_included(True if where is None else where, batch)
     y = as_class_indices(labels, keep, batch, all_classes(weights.shape[0], class_axis)).reshape(-1)
+    # One axis of examples; of those left out, not even NaN features may reach a product.
     h, keep = hidden.reshape(math.prod(batch), hidden.shape[-1]), keep.reshape(-1)
     if where is not None:
         h = jnp.where(keep[:, None], h, 0)
+    # How it is cut into blocks of examples and tiles of classes.
     rows, classes = block_sizes(h.shape[0])
     blocks = Blocks(
         as_count("block_rows", block_rows, rows), as_count("block_classes", block_classes, classes), class_axis
     )
+    # The losses, or their sum weighted by c.
     if reduction == "none":
         return jnp.where(keep, example_losses(h, weights, y, blocks), 0).reshape(batch)
     c = jnp.asarray(keep, computed(h, weights))
@@ -105,7 +104,7 @@ def linear_softmax_cross_entropy(
 def block_sizes(examples: int) -> tuple[int, int]:
     """The default numbers of examples in a block, all of them, and of classes in a tile."""
     examples = max(examples, 1)
-    return examples, max(TILE // examples, 64)
+    return examples, max(TILE_SIZE // examples, MIN_TILE_CLASSES)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(4,))
@@ -134,18 +133,18 @@ def weighted_loss_jvp(blocks: Blocks, primals: tuple, tangents: tuple) -> tuple[
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def example_losses(h: Array, B: Array, y: Array, blocks: Blocks) -> Array:
-    """R of each example."""
+    r"""$R = -\ln g_y(Bh)$ of each example."""
     return losses(h, B, y, blocks)[0]
 
 
-def example_losses_forward(h: Array, B: Array, y: Array, blocks: Blocks) -> tuple[Array, tuple]:
-    """The same, and what the gradients need."""
+def example_losses_forward(h: Array, B: Array, y: Array, blocks: Blocks) -> tuple[Array, tuple[Array, ...]]:
+    """R of each example; and what the gradients need: the arguments, R and ln Z."""
     loss, log_z = losses(h, B, y, blocks)
     return loss, (h, B, y, loss, log_z)
 
 
 def example_losses_backward(blocks: Blocks, residuals: tuple, c: Array) -> tuple[Array, Array, None]:
-    """The gradients, of logits that are computed again."""
+    r"""$dh = G^T B$ and $dB = G h$ with $G = c\,(g - y)$, of logits that are computed again."""
     h, B, y, loss, log_z = residuals
     if blocks.axis is not None and not varying(B):
         c = lax.psum(c, blocks.axis)  # without the check of varying axes, each device has its share of the cotangent

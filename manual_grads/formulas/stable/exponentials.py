@@ -4,8 +4,8 @@ r"""$e^{s_k - \max s}$ to one ULP, whatever the logits: what a softmax is made o
 the difference is 80. And the smallest terms underflow, although the sum of many might not.
 
 Two functions are. Both take logits s and the maximum m of their row, and give $e^{s - m}$ times a factor of the row,
-`exp(m, m)`, which cancels in every quotient: `scaled_exp` whatever the logits are; `shifted_exp` for m below 64 only,
-but as fast as XLA's fused kernels are. `with_exponential` chooses.
+`exp.of(m, m)`, which cancels in every quotient: `scaled_exp` whatever the logits are; `shifted_exp` for m below 64
+only, but as fast as XLA's fused kernels are. `with_exponential` chooses.
 """
 
 import math
@@ -18,29 +18,53 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.sums import MANY, two_sum
+from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE, two_sum
 
-BLOCK = 2**14  # numbers at a time, for what isn't to take memory
+# The largest logit of a row up to which e^s, unscaled, is safe: 2²⁴ terms of e^64 ≈ 6·10²⁷ are below float32's 3·10³⁸.
+MAX_SHIFTED_LOGIT = 64
+# Smaller differences s − m are taken for this one: its exponential is 0 in float64, too, and n is below 2¹².
+MIN_DIFFERENCE = -2048
 
-Exponential = Callable[[Float[Array, "..."], Float[Array, "*batch"]], Float[Array, "..."]]
+
+class Exponential(NamedTuple):
+    """A way to the exponentials of rows of logits, up to a factor of each row."""
+
+    # (s, m) to e^(s - m) times the row's factor; s may also be a number a row, as m is.
+    of: Callable[[Float[Array, "..."], Float[Array, "*batch"]], Float[Array, "..."]]
+    # m to a power of two for each row by which its largest exponential is about 1. A sum of the row is to be multiplied
+    # by it before anything is divided by that: differentiated, it is squared.
+    normalizer: Callable[[Float[Array, "*batch"]], Float[Array, "*batch"]]
+    # Whether terms that are 0 may add up to something that matters beside the other terms but the largest.
+    may_underflow: bool
 
 
-class Format(NamedTuple):
-    """What the exponential of a floating format needs."""
+class ExpFormat(NamedTuple):
+    """What `scaled_exp` needs of a floating format."""
 
     ln2_high: float  # so short that its product with an integer below 2¹² is exact
     ln2_low: float  # the rest of ln 2
     degree: int  # of a Taylor series whose second derivative, too, is e^r to 2u for |r| ≤ ln 2 / 2
     integer: type  # of the format's width
     unit: float  # what stands for e^0: far above underflow, and 2²⁴ terms below overflow
+    stored_unit: float  # the same of `stored_exp`, so that squares and their sums neither overflow nor underflow
 
 
 FORMATS = {
-    jnp.dtype("float32"): Format(
-        float.fromhex("0x1.63p-1"), float.fromhex("-0x1.bd0105c610ca8p-13"), 8, jnp.int32, 2.0**100
+    jnp.dtype("float32"): ExpFormat(
+        ln2_high=float.fromhex("0x1.63p-1"),
+        ln2_low=float.fromhex("-0x1.bd0105c610ca8p-13"),
+        degree=8,
+        integer=jnp.int32,
+        unit=2.0**100,
+        stored_unit=2.0**40,
     ),
-    jnp.dtype("float64"): Format(
-        float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33"), 14, jnp.int64, 2.0**900
+    jnp.dtype("float64"): ExpFormat(
+        ln2_high=float.fromhex("0x1.62e42feep-1"),
+        ln2_low=float.fromhex("0x1.a39ef35793c76p-33"),
+        degree=14,
+        integer=jnp.int64,
+        unit=2.0**900,
+        stored_unit=2.0**420,
     ),
 }
 
@@ -52,22 +76,22 @@ def with_exponential(formula: Callable[..., Any]) -> Callable[..., Any]:
     numbers on a CPU. (In float64, `scaled_exp` is the more accurate, too.)
     """
 
-    def exact(s: Array, m: Array, *rest: Array) -> Any:
-        return formula(scaled_exp, s, m, *rest)
+    def scaled(s: Array, m: Array, *rest: Array) -> Any:
+        return formula(SCALED, s, m, *rest)
 
     def shifted(s: Array, m: Array, *rest: Array) -> Any:
-        return formula(shifted_exp, s, m, *rest)
+        return formula(SHIFTED, s, m, *rest)
 
     def on_cpu(s: Array, m: Array, *rest: Array) -> Any:
-        return lax.cond((m < 64).all(), shifted, exact, s, m, *rest)
+        return lax.cond((m < MAX_SHIFTED_LOGIT).all(), shifted, scaled, s, m, *rest)
 
     @jax.jit
     @wraps(formula)
     def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Any:
         m = s.max(-1)
-        if s.dtype == jnp.float32 and s.size >= MANY:
-            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=exact)
-        return exact(s, m, *rest)
+        if s.dtype == jnp.float32 and s.size >= LARGE_ARRAY_SIZE:
+            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=scaled)
+        return scaled(s, m, *rest)
 
     return chosen
 
@@ -83,7 +107,12 @@ def shifted_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) ->
 
 def shift(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The shift of `shifted_exp`; from 64 on it isn't exact, nor ever used, but must keep the exponential finite."""
-    return jnp.where(m < 64, jnp.floor(jnp.minimum(m, 0)), m - 64)
+    return jnp.where(m < MAX_SHIFTED_LOGIT, jnp.floor(jnp.minimum(m, 0)), m - MAX_SHIFTED_LOGIT)
+
+
+def shifted_normalizer(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """The power of two next to $e^{c - m}$, c being the shift: the normalizer of `shifted_exp`."""
+    return power_of_two(-jnp.round((m - shift(m)) / math.log(2)))
 
 
 def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
@@ -92,17 +121,29 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
     With $s - m = n \ln 2 + r$, n an integer and |r| at most ln 2 / 2, the exponential is $2^n e^r$: the power is exact,
     and a short Taylor series does for $e^r$. What the subtraction of the maximum has rounded off is added to r.
     """
-    ln2_high, ln2_low, degree, _, unit = FORMATS[s.dtype]
+    form = FORMATS[s.dtype]
+    # s − m, and what it has rounded off.
     d, rounded_off = two_sum(s, -along(m, s))
-    relevant = d > -2048  # below, e is 0; and where d is −inf, `rounded_off` is NaN
-    d, rounded_off = jnp.maximum(d, -2048), jnp.where(relevant, rounded_off, 0)
+    relevant = d > MIN_DIFFERENCE  # where d is −inf, `rounded_off` is NaN
+    d, rounded_off = jnp.maximum(d, MIN_DIFFERENCE), jnp.where(relevant, rounded_off, 0)
+    # n and r.
     n = jnp.round(d / math.log(2))
-    r = (d - n * ln2_high) - n * ln2_low + rounded_off
-    series = 1 / math.factorial(degree)
-    for k in reversed(range(2, degree)):
+    r = (d - n * form.ln2_high) - n * form.ln2_low + rounded_off
+    # e^r = 1 + r + r² (1/2! + r/3! + …), by Horner's rule.
+    series = 1 / math.factorial(form.degree)
+    for k in reversed(range(2, form.degree)):
         series = series * r + 1 / math.factorial(k)
     exp_r = 1 + (r + r * r * series)
-    return once(exp_r * power_of_two(n + math.log2(unit)))
+    return once(exp_r * power_of_two(n + math.log2(form.unit)))
+
+
+def scaled_normalizer(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """One over the unit, for every row: the normalizer of `scaled_exp`."""
+    return jnp.full_like(m, 1 / FORMATS[m.dtype].unit)
+
+
+SCALED = Exponential(of=scaled_exp, normalizer=scaled_normalizer, may_underflow=False)
+SHIFTED = Exponential(of=shifted_exp, normalizer=shifted_normalizer, may_underflow=True)
 
 
 def power_of_two(n: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -118,10 +159,10 @@ def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classe
     For what uses each of them many times: a CPU's XLA would compute them anew for every use, which it does not with the
     result of a conditional. (It heeds no barrier where it fuses.) So this one has a case that hardly ever occurs.
     """
-    m = s.max(-1)
+    m, form = s.max(-1), FORMATS[s.dtype]
 
     def scaled() -> Array:
-        return scaled_exp(s, m) * 2.0 ** -(jnp.finfo(s.dtype).maxexp * 15 // 32)
+        return scaled_exp(s, m) * (form.stored_unit / form.unit)
 
     def on_cpu() -> Array:
         return lax.cond(jnp.isnan(m).all(), lambda: jnp.full_like(s, jnp.nan), scaled)
@@ -129,56 +170,9 @@ def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classe
     return lax.platform_dependent(cpu=on_cpu, default=scaled)
 
 
-def normalizer(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """A power of two for each row by which its largest exponential is about 1.
-
-    A sum of the row is to be multiplied by it before anything is divided by that: differentiated, it is squared.
-    """
-    if exp is scaled_exp:
-        return jnp.full_like(m, 1 / FORMATS[m.dtype].unit)
-    return power_of_two(-jnp.round((m - shift(m)) / math.log(2)))
-
-
 def largest_of(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The largest exponential of each row, normalized: about 1."""
-    return exp(m, m) * normalizer(exp, m)
-
-
-def small_sum(
-    sum_of: Callable[..., Array],
-    e: Float[Array, "*batch classes"],
-    exp: Exponential,
-    s: Float[Array, "*batch classes"],
-    m: Float[Array, "*batch"],
-    *rest: Array,
-) -> Float[Array, "*batch"]:
-    """A sum of some of e = exp(s, m), normalized, or of scaled exponentials where terms may have underflown.
-
-    It is `sum_of(e, *rest)`; `rest` has something for each row.
-    """
-    total = sum_of(e, *rest)
-    if exp is scaled_exp:
-        return total * normalizer(exp, m)
-
-    def rescaled() -> Array:
-        again = in_blocks(lambda s, m, *rest: sum_of(scaled_exp(s, m), *rest), s, m, *rest, batch=m.ndim)
-        return again * normalizer(scaled_exp, m) * largest_of(exp, m)
-
-    return lax.cond((total < 2.0**-80).any(), rescaled, lambda: total * normalizer(exp, m))
-
-
-def in_blocks(function: Callable[..., Array], *rows: Array, batch: int) -> Float[Array, "*batch"]:
-    """A function of rows, of some at a time: what hardly ever occurs isn't to take memory that is always set aside."""
-    flat = [x.reshape(-1, *x.shape[batch:]) for x in rows]
-    count, classes = flat[0].shape
-    block = min(count, max(1, BLOCK // classes))
-
-    def step(j: Array, results: Array) -> Array:
-        some = (lax.dynamic_slice_in_dim(x, j * block, block) for x in flat)  # clamped: the last block may overlap
-        return lax.dynamic_update_slice_in_dim(results, function(*some), j * block, 0)
-
-    results = lax.fori_loop(0, -(-count // block), step, jnp.zeros_like(flat[1]))
-    return results.reshape(rows[0].shape[:batch])
+    return exp.of(m, m) * exp.normalizer(m)
 
 
 def once(x: Any) -> Any:
