@@ -62,6 +62,7 @@ WRONG = {
 }
 
 
+@pytest.mark.usefixtures("shared_oracles", "undiagnosed")
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_planted_error_is_rejected(kind):
     name, manual, shown_by_one = WRONG[kind]

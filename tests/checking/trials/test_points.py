@@ -111,14 +111,13 @@ def test_usual_points_are_those_of_the_example_s_scale():
 
 def test_a_sampler_draws_every_point():
     claim, example = as_claim(lambda x: (x**2).sum(), lambda x: 2 * x, (X,), jax.grad)
-    drawn = []
 
     def draw(key):
-        drawn.append(jax.random.normal(key, (3,)))
-        return [np.asarray(drawn[-1])]
+        return [np.random.default_rng(np.asarray(jax.random.key_data(key))).normal(size=3)]
 
     for thorough, count in ((True, 32), (False, 8)):
-        made = points_of(claim, example, [jnp.dtype("float32")], 0, thorough, draw)
+        made, others = (points_of(claim, example, [jnp.dtype("float32")], seed, thorough, draw) for seed in (0, 1))
+        assert not set(made.arrays[0][:, 0]) & set(others.arrays[0][:, 0])
         assert made.names == ["drawn"] * count
         assert made.usual().all()
         assert len({x.tobytes() for x in made.arrays[0]}) == count

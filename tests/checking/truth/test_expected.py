@@ -236,3 +236,17 @@ def test_a_note_names_three_points():
     _, found = leaf_of(modes={"forward": lambda x: double(x) * np.where(np.arange(8) < 5, 1.1, 1)[:, None]})
     (note,) = found.notes
     assert "5 points (point 0; point 1; point 2; …)" in note
+
+
+def test_a_note_is_of_all_leaves():
+    def two(factor):
+        return lambda x: (double(x) * np.where(FIRST, factor, 1)[:, None], double(x)[::-1] * np.where(FIRST, factor, 1)[::-1, None])
+
+    def claimed(u, noise, x):
+        return [np.stack([leaf] * len(noise), 1) for leaf in two(1.0)(x)]
+
+    found = expected(
+        oracles_of(None, claimed=claimed, modes={"forward": two(1.1)}, **NO_KINK), [X], NAMES, USUAL, "float64"
+    )
+    (note,) = found.notes
+    assert "2 points (point 0; point 7)" in note
