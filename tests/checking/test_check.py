@@ -65,7 +65,12 @@ def energy_of_line(line):
 
 def test_named_tuples_are_arguments_and_run_again_too():
     with pytest.raises(GradientMismatch) as caught:
-        check_quickly(energy_of_line, lambda line: Line(line.slope, line.offset), Line(f.VECTOR, np.float32(2)), dtypes=["float32"])
+        check_quickly(
+            energy_of_line,
+            lambda line: Line(line.slope, line.offset),
+            Line(f.VECTOR, np.float32(2)),
+            dtypes=["float32"],
+        )
     text = str(caught.value)
     (line,) = (line for line in text.splitlines() if line.strip().startswith("import "))
     with pytest.raises(GradientMismatch):
@@ -132,6 +137,7 @@ def bilinear_grads(x, A, y):
     return delta @ A, jnp.outer(delta, x), h
 
 
+@pytest.mark.usefixtures("shared_oracles", "undiagnosed")
 def test_a_tenth_of_a_percent_is_seen_in_every_output():
     args = (f.normal(3), f.normal(2, 3), f.normal(2))
     for i in range(3):
@@ -145,12 +151,13 @@ def test_a_tenth_of_a_percent_is_seen_in_every_output():
     check_quickly(bilinear, bilinear_grads, args, f.GRADS_3, dtypes=["float32"])
 
 
+@pytest.mark.usefixtures("shared_oracles", "undiagnosed")
 def test_every_dtype_that_is_asked_for():
-    args, dtypes = (f.LOGITS, f.LABEL), ["float16", "bfloat16", "float32", "float64"]
-    report = check_quickly(f.cross_entropy, f.cross_entropy_grad, args, dtypes=dtypes)
+    dtypes = ["float16", "bfloat16", "float32", "float64"]
+    report = check_quickly(f.sigmoid, f.sigmoid_grad, (f.Z,), dtypes=dtypes)
     assert [row.dtype for row in report.rows if row.check == "jit of vmap"] == dtypes
     with pytest.raises(GradientMismatch) as caught:
-        check_quickly(f.cross_entropy, lambda s, y: -f.cross_entropy_grad(s, y), args, dtypes=dtypes)
+        check_quickly(f.sigmoid, lambda z: -f.sigmoid_grad(z), (f.Z,), dtypes=dtypes)
     failed = [row.dtype for row in caught.value.report.rows if row.check == "jit of vmap" and not row.passed]
     assert failed == dtypes
 

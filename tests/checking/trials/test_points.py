@@ -115,12 +115,14 @@ def test_a_sampler_draws_every_point():
     def draw(key):
         return [np.random.default_rng(np.asarray(jax.random.key_data(key))).normal(size=3)]
 
-    for thorough, count in ((True, 32), (False, 8)):
-        made, others = (points_of(claim, example, [jnp.dtype("float32")], seed, thorough, draw) for seed in (0, 1))
-        assert not set(made.arrays[0][:, 0]) & set(others.arrays[0][:, 0])
-        assert made.names == ["drawn"] * count
-        assert made.usual().all()
-        assert len({x.tobytes() for x in made.arrays[0]}) == count
+    quick, other, thorough = (
+        points_of(claim, example, [jnp.dtype("float32")], seed, thorough, draw)
+        for seed, thorough in ((0, False), (1, False), (0, True))
+    )
+    assert (quick.names, thorough.names) == (["drawn"] * 8, ["drawn"] * 32)
+    assert quick.usual().all()
+    assert len(set(thorough.arrays[0][:, 0])) == 32
+    assert not set(quick.arrays[0][:, 0]) & set(other.arrays[0][:, 0])
 
 
 def test_another_seed_draws_other_points():
@@ -142,6 +144,8 @@ def test_integers_stay_in_their_range():
     (_, got) = points(lambda x, y: (x * y).sum(), (X, labels)).arrays
     assert got.min() == 3
     assert got.max() == 5
+    assert {3, 4, 5} <= set(got[0:1].ravel()) | set(got[5])
+    assert (got == 5).mean() > 0.2
     assert got.dtype == np.int32
 
 
@@ -149,13 +153,17 @@ def test_whole_floats_that_are_not_differentiated_keep_their_values():
     mask = np.array([0.0, 1.0, 1.0], np.float32)
     _, got = points(lambda x, m: (x * m).sum(), (X, mask)).arrays
     assert set(np.unique(got)) == {0.0, 1.0}
+    assert len(np.unique(got, axis=0)) > 3
     _, moved = points(lambda x, m: (x * m).sum(), (X, mask), by=lambda f: jax.grad(f, argnums=(0, 1))).arrays
     assert len(np.unique(moved)) > 10
 
 
 def test_four_positive_numbers_stay_positive():
     assert (points(lambda x: jnp.log(x).sum(), (np.ones(4, np.float32),)).arrays[0] > 0).all()
-    assert (points(lambda x: (x**2).sum(), (np.ones(3, np.float32),)).arrays[0] < 0).any()
+    names, (x,) = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
+    assert (x < 0).any()
+    # Fewer may be so by chance; they are drawn positive all the same, but where signs are what is tried.
+    assert (x[[name.startswith("random") for name in names]] > 0).all()
 
 
 def test_points_are_numbers_of_the_format():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from manual_grads.checking.truth.expected import expected
+from manual_grads.checking.truth.slopes import STEPS
 from manual_grads.checking.truth.spread import patterns_of_noise
 from tests.checking.records import U, oracles_of
 
@@ -187,6 +188,21 @@ def test_in_a_trap_a_result_may_be_as_far_as_its_slope_moves_with_the_inputs():
     np.testing.assert_allclose(leaf.allowance[1:], flat.allowance[1:])
 
 
+def test_in_a_trap_a_result_may_be_rounded_as_its_slope_may():
+    points = X * np.where(FIRST, 1e3, 1.0)[:, None]
+    trapped = lambda x: np.where(FIRST[:, None], np.nan, double(x))  # noqa: E731
+    leaf, _ = leaf_of("float32", points=points, derivative=trapped, stepped=lambda h, x: double(x))
+    assert (leaf.allowance[0] >= 8 * U * np.abs(double(points[0])).max()).all()
+
+
+def test_a_rough_slope_says_nothing_of_what_noise_undoes():
+    def rough(h, x):  # every step another, of which one is right
+        return double(x) + 1e-3 * (STEPS.index(h) % 2 == 0)
+
+    leaf, _ = leaf_of(**kicked([1, 1, 1]), stepped=rough)
+    assert not leaf.decided[0].any()
+
+
 @pytest.mark.parametrize(("off", "decided"), [(0.0, True), (1e-6, True), (1e-3, False), (0.5, False)])
 def test_what_noise_undoes_is_right_if_it_is_the_slope(off, decided):
     """A stop_gradient may be meant otherwise, and then it isn't judged there."""
@@ -240,7 +256,10 @@ def test_a_note_names_three_points():
 
 def test_a_note_is_of_all_leaves():
     def two(factor):
-        return lambda x: (double(x) * np.where(FIRST, factor, 1)[:, None], double(x)[::-1] * np.where(FIRST, factor, 1)[::-1, None])
+        return lambda x: (
+            double(x) * np.where(FIRST, factor, 1)[:, None],
+            double(x)[::-1] * np.where(FIRST, factor, 1)[::-1, None],
+        )
 
     def claimed(u, noise, x):
         return [np.stack([leaf] * len(noise), 1) for leaf in two(1.0)(x)]

@@ -24,6 +24,7 @@ def test_every_pattern_but_the_first_has_its_opposite():
     noise = patterns_of_noise()
     assert not noise[0].any()
     np.testing.assert_array_equal(noise[1 : 1 + PATTERNS], -noise[1 + PATTERNS :])
+    assert PATTERNS >= 5  # a spread is the largest of so many
     assert len(np.unique(noise[1:, 0])) == 2 * PATTERNS
     assert 0.9 < np.abs(noise).max() <= 1
 
