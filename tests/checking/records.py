@@ -5,8 +5,8 @@ import numpy as np
 
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.trials.calls import Call
-from manual_grads.checking.trials.formats import TrialFormat
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.expected import Expected, ExpectedLeaf
@@ -23,6 +23,8 @@ def claim_of(manual, arrays=1, **fields) -> Claim:
         "by": vjp,
         "structure": jax.tree.structure((0,) * arrays),
         "held": (None,) * arrays,
+        "names": tuple(f"[{i}]" for i in range(arrays)),
+        "owners": tuple(range(arrays)),
         "arity": arrays,
         "differentiated": (True,) * arrays,
     }

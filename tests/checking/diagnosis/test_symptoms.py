@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from manual_grads.checking.diagnosis.symptoms import of_behaviour, of_shape
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.calls import Complaint, Outcome
-from manual_grads.checking.trials.formats import TrialFormat
 
 
 def row(check, passed, dtype="float64", kind="call"):

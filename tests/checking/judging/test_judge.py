@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.judging.judge import judge, row_of
 from manual_grads.checking.judging.measure import WorstEntry
 from manual_grads.checking.trials.calls import Complaint, Outcome
-from manual_grads.checking.trials.formats import TrialFormat
 from tests.checking.records import U, call_of, claim_of, oracles_of, trial_of
 
 X = np.random.default_rng(0).normal(size=(6, 3))
@@ -108,16 +108,29 @@ def test_the_share_of_the_entries_that_could_be_judged():
 
 
 def test_the_formula_s_own_rounding_is_allowed_before_it_is_rejected():
+    asked = []
+
     def own_noise(u, noise, x):
+        asked.append(u)
         return 2 * x[:, None] * (1 + 1e3 * u * noise[:, :1])
 
-    right = 2 * X * (1 + 2e3 * 2.0**-53)
+    def off(x):
+        return 2 * X * (1 + 2e3 * 2.0**-53)
+
     oracles = oracles_of(double, manual=own_noise)
-    assert judged(lambda x: right, oracles=oracles_of(double))[0].found
-    assert not judged(lambda x: right, oracles=oracles)[0].found
-    # Of a call that isn't the first, too; noise can be measured of what can be traced only.
-    calls = [call_of(double, 6), call_of(lambda x: right, 6, "scan")]
-    assert not judge(claim_of(lambda x: 2 * x), oracles, trial_of([X], calls)).found
+    assert judged(off, oracles=oracles_of(double))[0].found
+    assert not judged(lambda x: 2 * np.asarray(x), oracles=oracles)[0].found
+    assert not asked  # it isn't needed
+    assert not judged(off, oracles=oracles)[0].found
+    assert len(asked) == 1
+    # Of a call that isn't the first, too. Noise can be measured of what can be traced only, and once is enough.
+    calls = [call_of(double, 6), call_of(off, 6, "scan"), call_of(lambda x: 2.1 * np.asarray(x), 6, "checkpoint")]
+    found = judge(claim_of(lambda x: 2 * x), oracles, trial_of([X], calls)).found
+    assert [finding.check for finding in found] == ["checkpoint, float64"]
+    assert len(asked) == 2
+    calls[0] = call_of(off, 6)
+    judge(claim_of(lambda x: 2 * x), oracles, trial_of([X], calls))
+    assert len(asked) == 3
 
 
 def test_an_oracle_alone_decides_nothing_and_is_compared_where_it_is_to_be_had():

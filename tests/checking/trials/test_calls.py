@@ -52,7 +52,7 @@ def test_each_argument_is_batched_alone_at_points_of_its_own():
 
 
 def test_the_arrays_of_one_argument_are_batched_together():
-    claim = claim_of(lambda tree, y: tree["a"] + tree["b"] + y, 3, structure=jax.tree.structure(({"a": 0, "b": 0}, 0)))
+    claim = claim_of(lambda tree, y: tree["a"] + tree["b"] + y, 3, owners=(0, 0, 1))
     alone = [call for call in calls(claim, 11, SOME, 5, True, "float64") if call.kind == "call with one batched"]
     assert [call.batched for call in alone] == [(True, True, False), (False, False, True)]
 
@@ -62,7 +62,7 @@ def test_a_single_argument_is_never_batched_alone():
 
 
 def test_a_mixture_has_one_argument_from_each_point_and_the_others_from_the_first():
-    assert list(mixtures([0, 1, 1], [4, 2])) == [(0, [[4, 2], [4, 4], [4, 4]]), (1, [[4, 4], [4, 2], [4, 2]])]
+    assert list(mixtures((0, 1, 1), [4, 2])) == [(0, [[4, 2], [4, 4], [4, 4]]), (1, [[4, 4], [4, 2], [4, 2]])]
 
 
 def test_the_results_of_single_calls_are_stacked():

@@ -42,7 +42,7 @@ def test_every_kind_is_there():
 )
 def test_every_scale_at_which_functions_change_their_form_is_there(thorough, counts):
     x = np.random.default_rng(1).normal(size=400).astype(np.float32)
-    names, (got,) = points(lambda x: (x**2).sum(), (x,), thorough)
+    names, (got,), _ = points(lambda x: (x**2).sum(), (x,), thorough)
     for scale, count in counts.items():
         at = [i for i, name in enumerate(names) if name == f"random, scale {scale:g}"]
         assert len(at) == count
@@ -62,7 +62,7 @@ def test_a_narrow_format_is_tried_at_scales_that_it_holds():
 
 
 def test_what_each_special_point_is():
-    names, (got,) = points(lambda x: (x**2).sum(), (X,))
+    names, (got,), _ = points(lambda x: (x**2).sum(), (X,))
     at = dict(zip(names, got, strict=True))
     np.testing.assert_array_equal(at["example"], X)
     assert not at["zeros"].any()
@@ -83,7 +83,7 @@ def test_what_each_special_point_is():
 
 
 def test_each_entry_of_each_argument_is_alone_and_large():
-    names, (x, y) = points(lambda x, y: x.sum() * y.sum(), (X, X[:2] - 0.7), by=lambda f: jax.grad(f, (0, 1)))
+    names, (x, y), _ = points(lambda x, y: x.sum() * y.sum(), (X, X[:2] - 0.7), by=lambda f: jax.grad(f, (0, 1)))
     alone = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry alone"]
     large = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry large"]
     assert len(alone) == len(large) == 5
@@ -105,7 +105,7 @@ def test_of_many_entries_some_are_alone():
 
 def test_usual_points_are_those_of_the_example_s_scale():
     made = points(lambda x: (x**2).sum(), (X,))
-    usual = {name for name, is_usual in zip(made.names, made.usual(), strict=True) if is_usual}
+    usual = {name for name, is_usual in zip(made.names, made.usual, strict=True) if is_usual}
     assert usual == {"example", "near the example", "random, scale 1"}
 
 
@@ -120,7 +120,7 @@ def test_a_sampler_draws_every_point():
         for seed, thorough in ((0, False), (1, False), (0, True))
     )
     assert (quick.names, thorough.names) == (["drawn"] * 8, ["drawn"] * 32)
-    assert quick.usual().all()
+    assert quick.usual.all()
     assert len(set(thorough.arrays[0][:, 0])) == 32
     assert not set(quick.arrays[0][:, 0]) & set(other.arrays[0][:, 0])
 
@@ -134,7 +134,7 @@ def test_another_seed_draws_other_points():
 
 def test_booleans_are_as_they_are_and_integers_are_drawn():
     mask, labels = np.array([True, False, True]), np.array([0, 5, 2], np.int8)
-    _, (_, m, y) = points(lambda x, m, y: (x * m * y).sum(), (X, mask, labels))
+    _, (_, m, y), _ = points(lambda x, m, y: (x * m * y).sum(), (X, mask, labels))
     assert (m.sum(1) == 2).all()
     assert set(np.unique(y)) == {0, 1, 2, 3, 4, 5}
 
@@ -160,7 +160,7 @@ def test_whole_floats_that_are_not_differentiated_keep_their_values():
 
 def test_four_positive_numbers_stay_positive():
     assert (points(lambda x: jnp.log(x).sum(), (np.ones(4, np.float32),)).arrays[0] > 0).all()
-    names, (x,) = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
+    names, (x,), _ = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
     assert (x < 0).any()
     # Fewer may be so by chance; they are drawn positive all the same, but where signs are what is tried.
     assert (x[[name.startswith("random") for name in names]] > 0).all()

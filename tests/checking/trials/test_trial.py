@@ -3,12 +3,16 @@
 import numpy as np
 
 from manual_grads.checking.compiling import Compiled
-from manual_grads.checking.trials.formats import TrialFormat
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.trials.points import Points
 from manual_grads.checking.trials.trial import trial
 from tests.checking.records import claim_of
 
-POINTS = Points(["zeros", "example", "drawn", "near the example", "drawn"], [np.arange(5.0), 10 * np.arange(5.0)])
+POINTS = Points(
+    names=["zeros", "example", "drawn", "near the example", "drawn"],
+    arrays=[np.arange(5.0), 10 * np.arange(5.0)],
+    usual=np.arange(5) > 0,
+)
 FORMAT = TrialFormat("float64", [np.dtype("float64")] * 2)
 
 

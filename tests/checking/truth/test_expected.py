@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from manual_grads.checking.arrays import quiet
+from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.expected import expected
 from manual_grads.checking.truth.slopes import STEPS
 from manual_grads.checking.truth.spread import patterns_of_noise
@@ -43,7 +45,9 @@ def kicked(entries):
 
 
 def leaf_of(dtype="float64", usual=USUAL, points=X, derivative=double, **oracles):
-    found = expected(oracles_of(derivative, **(NO_KINK | oracles)), [points], NAMES, usual, dtype)
+    fmt = TrialFormat(dtype, [np.dtype(jnp.dtype(dtype))])
+    with quiet():
+        found = expected(oracles_of(derivative, **(NO_KINK | oracles)), [points], NAMES, usual, fmt)
     return found.leaves[0], found
 
 
@@ -118,8 +122,56 @@ def test_what_is_not_known_to_half_its_size_is_not_judged(spread, decided):
 def test_what_does_not_fit_into_the_format_is_not_judged():
     points = X.copy()
     points[0], points[1] = 60000.0, 10000.0
-    leaf, _ = leaf_of("float16", points=points)
+    leaf, _ = leaf_of("float16", points=points, value=lambda x: np.asarray(x, float).sum(1) / 8)
     assert leaf.decided.all(1).tolist() == [False] + [True] * 7
+
+
+# Where the forward itself is of no use in the format.
+
+
+def in_format(change):
+    """A forward whose value is another one in any format but float64."""
+
+    def value(x):
+        exact = (np.asarray(x, float) ** 2).sum(1)
+        return exact if x.dtype == np.float64 else exact * change
+
+    return {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("name", "off", "another"),
+    [("float32", 0.04, False), ("float32", 0.06, True), ("bfloat16", 0.2, False), ("bfloat16", 0.3, True)],
+)
+def test_a_value_that_changes_much_where_float64_is_enabled_is_another_function_s(name, off, another):
+    points = np.round(8 * X) / 8  # which each format holds
+
+    def said(value, usual=USUAL):
+        notes = leaf_of(name, points=points, usual=usual, **value)[1].notes
+        return any("another one where float64 is enabled: the oracles are in float32" in note for note in notes)
+
+    assert said(in_format(1 + off)) == another
+    # It is usual points that tell.
+    assert not said(in_format(np.where(FIRST, 9.0, 1.0)), ~FIRST)
+    assert said(in_format(np.where(FIRST, 9.0, 1.0)), FIRST)
+    assert not said(in_format(9.0), np.zeros(8, bool))
+
+
+def test_where_the_forward_keeps_less_than_half_its_digits_nothing_is_judged():
+    half = 2.0**-11.5
+    points = X.astype("f4").astype("f8")
+    points[2], points[3] = 2.0**-10, 2.0**10
+    change = np.ones(8)
+    change[:4] = 1 + 0.9 * half, np.inf, 1 + 3 * half, 1 + 1.1 * half
+    leaf, found = leaf_of("float32", points=points, **in_format(change))
+    # At the third point the value is small beside its usual size, and so is what it loses.
+    assert found.inside.tolist() == [True, False, True, False] + [True] * 4
+    np.testing.assert_array_equal(leaf.decided.all(1), found.inside)
+
+
+def test_a_value_that_underflows_keeps_its_digits():
+    tiny = {"value": lambda x: np.full(8, 1e-39 if x.dtype == np.float64 else 0.0)}
+    assert leaf_of("float32", **tiny)[1].inside.all()
 
 
 # Where noise undoes autodiff.
@@ -264,8 +316,7 @@ def test_a_note_is_of_all_leaves():
     def claimed(u, noise, x):
         return [np.stack([leaf] * len(noise), 1) for leaf in two(1.0)(x)]
 
-    found = expected(
-        oracles_of(None, claimed=claimed, modes={"forward": two(1.1)}, **NO_KINK), [X], NAMES, USUAL, "float64"
-    )
+    oracles = oracles_of(None, claimed=claimed, modes={"forward": two(1.1)}, **NO_KINK)
+    found = expected(oracles, [X], NAMES, USUAL, TrialFormat("float64", [X.dtype]))
     (note,) = found.notes
     assert "2 points (point 0; point 7)" in note

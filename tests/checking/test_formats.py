@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.trials.formats import formats_of, own_eps
+from manual_grads.checking.formats import formats_of, own_eps
 
 LABELS = np.array([1, 0])
 
