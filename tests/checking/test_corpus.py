@@ -80,3 +80,19 @@ def test_a_right_gradient_passes(name):
     report = check_gradient(forward, manual, args, by)
     assert report.passed
     assert report.skipped < report.points
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [14, 17, 38, 46, 56])
+def test_where_a_matrix_is_singular_a_right_gradient_passes(seed):
+    """Of all that are drawn at "ties", autodiff gives numbers where the manual gradient gives infinity and NaN."""
+    forward, manual, args, by = RIGHT["linear solve"]
+    assert check_gradient(forward, manual, args, by, dtypes=["float64"], seed=seed).passed
+
+
+@pytest.mark.everything
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_gradient_passes_at_every_seed(name):
+    forward, manual, args, by = RIGHT[name]
+    for seed in range(60):
+        assert check_gradient(forward, manual, args, by, seed=seed).passed

@@ -79,8 +79,9 @@ def test_what_a_call_raises_is_a_finding():
     def raises(x):
         raise KeyError("mine")
 
-    judgement, _ = judged(raises)
-    (finding,) = judgement.found
+    judgement, made = judged(raises, others=5)
+    assert made == [0, 1, 2, 3]
+    finding = judgement.found[0]
     assert finding.worst is None
     assert finding.outcome.complaint is not None
     assert "mine" in finding.outcome.complaint.text

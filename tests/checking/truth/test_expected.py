@@ -213,6 +213,7 @@ def test_in_a_trap_the_slope_is_what_is_right():
     np.testing.assert_allclose(leaf.want, 2 * X)
     assert leaf.decided.all()
     np.testing.assert_array_equal(leaf.known_to_ulp, ~FIRST[:, None] & np.ones((1, 3), bool))
+    assert (leaf.allowance[0] >= 1e-7 * np.abs(2 * X[0]).max()).all()  # which is what it may be known to
     assert (leaf.allowance[0] < 1e-5).all()
     assert any("1 point (point 0)" in note and "judged there by differences" in note for note in found.notes)
 
@@ -243,7 +244,8 @@ def test_in_a_trap_a_result_may_be_as_far_as_its_slope_moves_with_the_inputs():
 def test_in_a_trap_a_result_may_be_rounded_as_its_slope_may():
     points = X * np.where(FIRST, 1e3, 1.0)[:, None]
     trapped = lambda x: np.where(FIRST[:, None], np.nan, double(x))  # noqa: E731
-    leaf, _ = leaf_of("float32", points=points, derivative=trapped, stepped=lambda h, x: double(x))
+    flat = {"value": lambda x: np.ones(8)}  # whose slopes are exact
+    leaf, _ = leaf_of("float32", points=points, derivative=trapped, stepped=lambda h, x: double(x), **flat)
     assert (leaf.allowance[0] >= 8 * U * np.abs(double(points[0])).max()).all()
 
 
@@ -261,6 +263,7 @@ def test_what_noise_undoes_is_right_if_it_is_the_slope(off, decided):
     leaf, _ = leaf_of(**kicked([1, 1, 1]), stepped=lambda h, x: double(x) * (1 + off))
     assert bool(leaf.decided[0].all()) == decided
     assert leaf.decided[1:].all()
+    np.testing.assert_array_equal(leaf.want[0], 2 * X[0] * (1 + off if decided else 1))
 
 
 # A rule of the forward's own, which may be wrong.
