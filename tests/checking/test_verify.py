@@ -60,18 +60,22 @@ WRONG = {
     "right value, wrong dtype": ("sigmoid_grad", lambda z: mg.sigmoid_grad(z).astype(jnp.float16), True),
     "NaN": ("sigmoid_grad", lambda z: jnp.where(z > 3, jnp.nan, mg.sigmoid_grad(z)), True),
 }
+# As "dropped term" and "mean, not sum" are, of the same rules.
+SLOW = {"sign", "wrong by 0.1 %", "another class", "the square of 19.3", "missing sigma'"}
 
 
-@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.usefixtures("shared_oracles", "undiagnosed")
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in WRONG])
 def test_a_planted_error_is_rejected(kind):
     name, manual, shown_by_one = WRONG[kind]
     rule = RULES[name]
     manual = wraps(rule.manual)(manual)
     for what, args, by, _, _ in claims(rule, 0):
+        if what.startswith("one example") != shown_by_one:
+            continue
         try:
             check_gradient(rule.forward, manual, args, by, dtypes=["float32"], thorough=False)
         except (GradientMismatch, TypeError, ValueError):
-            assert what.startswith("one example") == shown_by_one
             return
     raise AssertionError(f"{kind} passed")
 

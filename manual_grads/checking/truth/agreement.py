@@ -87,12 +87,14 @@ def agreed(sides: Sides, steady: Entries, lost: Entries, own_rules: bool) -> Agr
         rough = np.isfinite(also) | (failed & measured) | backed
         doubt = np.where(rough, 30 * np.nan_to_num(slope_error, posinf=0) + 1e-7 * scale_of(slope), 0.0)
     trap = lost & ~np.isfinite(claimed)
+    other_is_odd = apart & measured & ~off
+    undecided = apart & ~other_is_odd & ~backed  # without a third, or all three differ
     remarks = {
         Remark.TRAP_MEASURED: trap & measured,
         Remark.TRAP_UNDECIDED: trap & ~measured,
         Remark.CLAIMED_IS_ODD: backed,
-        Remark.OTHER_IS_ODD: apart & ~backed & measured,
-        Remark.MODES_UNDECIDED: apart & ~backed & ~measured,
+        Remark.OTHER_IS_ODD: other_is_odd,
+        Remark.MODES_UNDECIDED: undecided,
         Remark.SLOPE_IS_ODD_BY_RULE if own_rules else Remark.SLOPE_IS_ODD: off & ~apart,
     }
-    return Agreement(want=want, trusted=~(apart & ~measured), also=also, doubt=doubt, remarks=remarks)
+    return Agreement(want=want, trusted=~undecided, also=also, doubt=doubt, remarks=remarks)

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of
+from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of, usual_size
 from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
 from manual_grads.checking.truth.slopes import Slopes, disagreeing_directions, kinked, slopes_at, spread_of_slopes
-from manual_grads.checking.truth.spread import Patterns, jumps, patterns_of_noise
+from manual_grads.checking.truth.spread import Patterns, jumps, near_pole, patterns_of_noise
 
 # Noise of less than half an ULP would be rounded off again: it is made so many times larger, and its spread as much
 # smaller. That is still far from where a derivative isn't linear in it.
@@ -21,6 +21,7 @@ class Evaluated(NamedTuple):
     value: list[Leaf]  # the forward's
     inside: Rows  # where it is finite
     usual: Rows  # those inside that are usual
+    judgeable: Rows  # those inside that noise doesn't take to a pole
     autodiff: list[Patterns]  # the claimed derivative under noise of u
     magnification: float  # of that noise
     magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
@@ -41,10 +42,11 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
     autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
     other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
     # Where autodiff fails, or noise undoes it, the forward itself says whether there is a slope.
-    claimed = [leaf[:, 0] for leaf in autodiff]
+    claimed, usual = [leaf[:, 0] for leaf in autodiff], usual & inside
     failed = np.any([rows_of(~np.isfinite(leaf)) for leaf in claimed], axis=0)
     undone = np.any([rows_of(jumps(leaf)) for leaf in autodiff], axis=0)
     smooth = inside & ~kinked(oracles, points, value)
+    pole = np.any([near_pole(leaf, usual_size(leaf[:, 0], usual)) for leaf in autodiff], axis=0)
     unsteady = np.flatnonzero(smooth & undone)[:MAX_POINTS_DIFFERENCED]
     slopes = slopes_at(oracles, points, claimed, inside, value, unsteady)
     doubtful = np.union1d(np.flatnonzero(inside & failed), unsteady).astype(int)
@@ -53,7 +55,8 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         u=u,
         value=value,
         inside=inside,
-        usual=usual & inside,
+        usual=usual,
+        judgeable=inside & (smooth | ~pole),
         autodiff=autodiff,
         magnification=MAGNIFICATION if fine else 1.0,
         magnified=magnified,

@@ -112,7 +112,7 @@ def _expected_leaf(
     """What the i-th leaf of the result should be, and what is to be said of the oracles."""
     claimed, u, safety = found.autodiff[i][:, 0], found.u, oracles.safety
     slope, slope_error = (found.slopes.of[i], found.slopes.errors[i]) if found.slopes else (None, None)
-    within = along_leaf(found.inside, claimed)
+    within = along_leaf(found.judgeable, claimed)
     # How exact autodiff is, how far rounding may move the result, and where autodiff is of no use.
     autodiff_error = safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     spread = scaled_spread(found.autodiff[i], found.magnification)

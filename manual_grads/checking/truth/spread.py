@@ -1,13 +1,15 @@
-"""How far noise moves a result: its conditioning; and where noise changes it altogether, as at a kink."""
+"""How far noise moves a result: its conditioning; and where noise changes it altogether, as at a kink or a pole."""
 
 import numpy as np
 from jaxtyping import Float
 
-from manual_grads.checking.arrays import Entries, Leaf, along_leaf
+from manual_grads.checking.arrays import Entries, Leaf, Rows, along_leaf
 
 NOISE_NUMBERS = 4099  # in a pattern; reused cyclically
 PATTERNS = 5  # of noise, each with its opposite, so that a kink is seen from both sides
 JUMP = 0.05  # of the largest entry: noise of an ULP that moves an entry so far has changed it altogether
+# Times its size at usual points: a result that noise of an ULP takes so far beyond is beside a pole, not at a kink.
+POLE = 10.0
 
 # A leaf of the results under each pattern of noise, none being the first.
 Patterns = Float[np.ndarray, "points patterns *leaf"]
@@ -20,12 +22,19 @@ def patterns_of_noise() -> Float[np.ndarray, "patterns numbers"]:
 
 
 def spread_of(patterns: Patterns) -> Leaf:
-    """How far noise moves each entry; of those patterns that are finite."""
+    """How far noise moves each entry; infinitely far, where it makes a finite one NaN or infinite.
+
+    Of the patterns that are finite, if each or its opposite is: at the edge of a domain, noise on one side of it says
+    enough.
+    """
     centre = np.where(np.isfinite(patterns[:, :1]), patterns[:, :1], np.nan)
     with np.errstate(invalid="ignore"):
         centre = np.where(np.isnan(centre), patterns[:, 1:2], centre)
         distance = np.abs(patterns - centre)
-    return np.max(np.where(np.isfinite(distance), distance, 0), axis=1)
+    spread = np.max(np.where(np.isfinite(distance), distance, 0), axis=1)
+    opposites = np.isfinite(patterns[:, 1:]).reshape(len(patterns), 2, -1, *patterns.shape[2:])
+    unmeasured = np.isfinite(patterns[:, 0]) & ~opposites.any(1).all(1)
+    return np.where(unmeasured, np.inf, spread)
 
 
 def jumps(patterns: Patterns) -> Entries:
@@ -39,3 +48,12 @@ def scaled_spread(patterns: Patterns, magnification: float) -> Leaf:
     """The spread under noise that was so many times larger than it should be; a jump's doesn't depend on that."""
     spread = spread_of(patterns)
     return spread if magnification == 1 else np.where(jumps(patterns), spread, spread / magnification)
+
+
+def near_pole(patterns: Patterns, usual: float) -> Rows:
+    """Where noise changes the order of the whole result, far beyond its usual size, as where a matrix is singular.
+
+    Nothing can be said of any entry there: those that noise leaves alone are NaN, where another is infinite.
+    """
+    largest = np.max(np.nan_to_num(np.abs(patterns), nan=0), tuple(range(2, patterns.ndim)), initial=0)
+    return (largest.max(1) > 2 * largest.min(1)) & (largest.max(1) > POLE * usual)

@@ -33,11 +33,119 @@ def test_every_kind_is_there():
         assert name in names
 
 
+@pytest.mark.parametrize(
+    ("thorough", "counts"),
+    [
+        (True, {1e-4: 2, 1e-2: 2, 0.3: 3, 1: 7, 3: 4, 10: 4, 30: 3, 100: 2, 1000: 1}),
+        (False, {1e-2: 1, 1: 4, 10: 2, 30: 1, 1000: 1}),
+    ],
+)
+def test_every_scale_at_which_functions_change_their_form_is_there(thorough, counts):
+    x = np.random.default_rng(1).normal(size=400).astype(np.float32)
+    names, (got,), _ = points(lambda x: (x**2).sum(), (x,), thorough)
+    for scale, count in counts.items():
+        at = [i for i, name in enumerate(names) if name == f"random, scale {scale:g}"]
+        assert len(at) == count
+        assert len({got[i].tobytes() for i in at}) == count
+        np.testing.assert_allclose(got[at].std(axis=1), scale, rtol=0.15)
+    assert names.count("near the example") == (6 if thorough else 2)
+    assert sum(name.startswith("random, scale") for name in names) == sum(counts.values())
+
+
+def test_a_narrow_format_is_tried_at_scales_that_it_holds():
+    names = points(lambda x: (x**2).sum(), (X,), dtype="float16").names
+    assert {name for name in names if "scale" in name} == {
+        f"random, scale {scale:g}" for scale in (0.01, 0.3, 1, 3, 10, 30)
+    }
+    assert "offset 10" in names
+    assert "random, scale 1000" in points(lambda x: (x**2).sum(), (X,), dtype="bfloat16").names
+
+
+def test_what_each_special_point_is():
+    names, (got,), _ = points(lambda x: (x**2).sum(), (X,))
+    at = dict(zip(names, got, strict=True))
+    np.testing.assert_array_equal(at["example"], X)
+    assert not at["zeros"].any()
+    np.testing.assert_array_equal(at["negated"], -X)
+    np.testing.assert_array_equal(at["absolute"], np.abs(X))
+    np.testing.assert_array_equal(at["all negative"], -np.abs(X))
+    np.testing.assert_array_equal(at["example × 10"], 10 * X)
+    np.testing.assert_array_equal(at["example / 10"], (X.astype(float) / 10).astype(np.float32))
+    np.testing.assert_array_equal(at["reversed"], X[::-1])
+    np.testing.assert_array_equal(np.sort(at["permuted"]), np.sort(X))
+    assert len(set(at["constant"])) == 1
+    assert len(set(at["ties"])) <= 2
+    assert set(at["from {-1, 0, 1}"]) <= {-1.0, 0.0, 1.0}
+    assert (np.abs(at["offset 100"] - 100) < 5).all()
+    assert (np.abs(at["offset -100"] + 100) < 5).all()
+    near = np.array([x for name, x in zip(names, got, strict=True) if name == "near the example"]) - X
+    assert 0.03 < near.std() / np.sqrt(np.mean(X**2)) < 0.3
+
+
+def test_each_entry_of_each_argument_is_alone_and_large():
+    names, (x, y), _ = points(lambda x, y: x.sum() * y.sum(), (X, X[:2] - 0.7), by=lambda f: jax.grad(f, (0, 1)))
+    alone = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry alone"]
+    large = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry large"]
+    assert len(alone) == len(large) == 5
+    for i, (a, b) in enumerate(alone):
+        one, other = (a, b) if i < 3 else (b, a)
+        assert np.flatnonzero(one).tolist() == [i if i < 3 else i - 3]
+        assert np.abs(one).max() == 5
+        assert (other != 0).all()
+        assert (np.abs(np.subtract(large[i][0 if i < 3 else 1], one)) < 4).all()
+    assert [name for name in names if name.endswith(" zero")] == ["args[0] zero", "args[1] zero"]
+    assert not x[names.index("args[0] zero")].any()
+    assert y[names.index("args[0] zero")].all()
+
+
+def test_of_many_entries_some_are_alone():
+    names = points(lambda x: (x**2).sum(), (np.ones((7, 1)) - 1.5 * np.eye(7, 1),)).names
+    assert names.count("one entry alone") == 4
+
+
+def test_usual_points_are_those_of_the_example_s_scale():
+    made = points(lambda x: (x**2).sum(), (X,))
+    usual = {name for name, is_usual in zip(made.names, made.usual, strict=True) if is_usual}
+    assert usual == {"example", "near the example", "random, scale 1"}
+
+
+def test_a_sampler_draws_every_point():
+    claim, example = as_claim(lambda x: (x**2).sum(), lambda x: 2 * x, (X,), jax.grad)
+
+    def draw(key):
+        return [np.random.default_rng(np.asarray(jax.random.key_data(key))).normal(size=3)]
+
+    quick, other, thorough = (
+        points_of(claim, example, [jnp.dtype("float32")], seed, thorough, draw)
+        for seed, thorough in ((0, False), (1, False), (0, True))
+    )
+    assert (quick.names, thorough.names) == (["drawn"] * 8, ["drawn"] * 32)
+    assert quick.usual.all()
+    assert len(set(thorough.arrays[0][:, 0])) == 32
+    assert not set(quick.arrays[0][:, 0]) & set(other.arrays[0][:, 0])
+
+
+def test_another_seed_draws_other_points():
+    claim, example = as_claim(lambda x: (x**2).sum(), lambda x: 2 * x, (X,), jax.grad)
+    first, again, other = (points_of(claim, example, [jnp.dtype("f4")], s, True, None).arrays[0] for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any(1).mean() > 0.6
+
+
+def test_booleans_are_as_they_are_and_integers_are_drawn():
+    mask, labels = np.array([True, False, True]), np.array([0, 5, 2], np.int8)
+    _, (_, m, y), _ = points(lambda x, m, y: (x * m * y).sum(), (X, mask, labels))
+    assert (m.sum(1) == 2).all()
+    assert set(np.unique(y)) == {0, 1, 2, 3, 4, 5}
+
+
 def test_integers_stay_in_their_range():
     labels = np.array([3, 5, 4], np.int32)
     (_, got) = points(lambda x, y: (x * y).sum(), (X, labels)).arrays
     assert got.min() == 3
     assert got.max() == 5
+    assert {3, 4, 5} <= set(got[0:1].ravel()) | set(got[5])
+    assert (got == 5).mean() > 0.2
     assert got.dtype == np.int32
 
 
@@ -45,13 +153,17 @@ def test_whole_floats_that_are_not_differentiated_keep_their_values():
     mask = np.array([0.0, 1.0, 1.0], np.float32)
     _, got = points(lambda x, m: (x * m).sum(), (X, mask)).arrays
     assert set(np.unique(got)) == {0.0, 1.0}
+    assert len(np.unique(got, axis=0)) > 3
     _, moved = points(lambda x, m: (x * m).sum(), (X, mask), by=lambda f: jax.grad(f, argnums=(0, 1))).arrays
     assert len(np.unique(moved)) > 10
 
 
 def test_four_positive_numbers_stay_positive():
     assert (points(lambda x: jnp.log(x).sum(), (np.ones(4, np.float32),)).arrays[0] > 0).all()
-    assert (points(lambda x: (x**2).sum(), (np.ones(3, np.float32),)).arrays[0] < 0).any()
+    names, (x,), _ = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
+    assert (x < 0).any()
+    # Fewer may be so by chance; they are drawn positive all the same, but where signs are what is tried.
+    assert (x[[name.startswith("random") for name in names]] > 0).all()
 
 
 def test_points_are_numbers_of_the_format():
