@@ -1,0 +1,1 @@
+EDITS: dict[str, list[tuple[str, str, str]]] = {}
