@@ -1,10 +1,10 @@
-"""Do the tests catch errors? Plants one at a time, each a single edit, and runs the tests that are to fail for it.
+"""Do the tests catch errors? Plants one at a time, a single edit each, and runs the test that is to fail for it.
 
     python -m tests.mutants [--only TEXT] [--jobs N]
 
 The edits are in `tests/edits`, a file for each folder of the package. Each is made in a copy of the tree. The exit
-status is 0 if all are caught, 1 if one survives, and 2 if one no longer applies or the tests fail without it. This is
-no test, and takes minutes: run it after changing tests, and add an edit with each test that is to catch one.
+status is 0 if all are caught, 1 if one survives, 2 if one no longer applies or the tests fail without any. This is no
+test and takes minutes: run it after changing tests, and add an edit with each test that is to catch one.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,7 @@ class Edit(NamedTuple):
     file: str  # from the tree's root
     replaced: str  # stands exactly once in the file
     by: str
-    tests: str  # pytest's names of tests, with spaces between them
+    test: str  # a test that is to fail, or the file of several
 
     def __str__(self) -> str:
         """The edit in a line."""
@@ -53,7 +53,7 @@ def outcome(edit: Edit) -> str:
     text = (ROOT / edit.file).read_text(encoding="utf-8") if (ROOT / edit.file).is_file() else ""
     if text.count(edit.replaced) != 1:
         return f"no longer applies: what it replaces stands in the file {text.count(edit.replaced)} times, not once"
-    status, printed = tested(edit.tests.split(), {edit.file: text.replace(edit.replaced, edit.by)})
+    status, printed = tested([edit.test], {edit.file: text.replace(edit.replaced, edit.by)})
     if status in (0, 1):
         return CAUGHT if status else SURVIVED
     return f"says nothing: pytest ended with {status}: {printed.strip().splitlines()[-1]}"
@@ -77,30 +77,30 @@ def tested(tests: Sequence[str], edited: dict[str, str]) -> tuple[int, str]:
         return run.returncode, run.stdout + run.stderr
 
 
-def outcomes(chosen: Sequence[Edit], jobs: int) -> Iterator[tuple[Edit, str]]:
-    """What becomes of each, in order; first it is made sure that none of their tests fails as it is."""
-    status, printed = tested(sorted({test for edit in chosen for test in edit.tests.split()}), {})
-    if status != 0:
-        raise SystemExit(f"without any edit, the tests fail already:\n{printed}")
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from zip(chosen, pool.map(outcome, chosen), strict=True)
-
-
 def main(arguments: Sequence[str] | None = None, every: Sequence[Edit] | None = None) -> int:
     """Prints a line for each edit; see the module for the exit status."""
-    parser = argparse.ArgumentParser(description="Plants errors one at a time, and runs the tests that are to fail.")
+    parser = argparse.ArgumentParser(
+        description="Plants errors one at a time, and runs the test that is to fail for each."
+    )
     parser.add_argument("--only", metavar="TEXT", default="", help="the edits whose line has this text")
     parser.add_argument("--jobs", metavar="N", type=int, default=os.cpu_count() or 1, help="how many at a time")
     options = parser.parse_args(arguments)
     chosen = [edit for edit in (edits() if every is None else every) if options.only in str(edit)]
     if not chosen:
         parser.error(f"--only {options.only}: no such edit")
+    status, printed = tested(sorted({edit.test for edit in chosen}), {})
+    if status:
+        print(f"the tests fail without any edit already (pytest ended with {status}):\n{printed}")
+        return 2
     found = []
-    for edit, result in outcomes(chosen, options.jobs):
-        found.append(result)
-        print(f"{result:<10}{edit}", flush=True)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for edit, result in zip(chosen, pool.map(outcome, chosen), strict=True):
+            found.append(result)
+            print(f"{result:<10}{edit}", flush=True)
     print(f"{found.count(CAUGHT)} of {len(found)} caught")
-    return 2 if set(found) - {CAUGHT, SURVIVED} else int(SURVIVED in found)
+    if SURVIVED in found:
+        return 1
+    return 2 if set(found) - {CAUGHT} else 0
 
 
 if __name__ == "__main__":

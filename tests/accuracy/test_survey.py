@@ -11,13 +11,13 @@ import pytest
 
 import manual_grads as mg
 from manual_grads.accuracy import inputs, survey
-from manual_grads.accuracy.promises import PROMISES, bound, floor_of, values_and_magnitudes
+from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
 from manual_grads.accuracy.ulp import certified, errors, errors_of_all
 from manual_grads.formulas.sums import MANY
 from manual_grads.rules import FLOATS, RULES
+from tests.registry import PROMISED_RULES
 
 FORWARDS_AND_GRADIENT = ("softmax", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad")
-PROMISED = [RULES[name] for name in PROMISES]
 MATRICES = ("softmax_jacobian", "softmax_cross_entropy_hessian")
 
 
@@ -43,7 +43,7 @@ EVERYTHING = [
         # In 16 bits it is float32's result, rounded: for every day, one size shows that.
         marks=pytest.mark.everything if classes in (1, 2, 200) and dtype in ("float16", "bfloat16") else (),
     )
-    for rule in PROMISED
+    for rule in PROMISED_RULES
     for dtype in FLOATS
     for classes in sizes(rule.name, dtype)
     for kind in kinds(rule)
@@ -94,7 +94,7 @@ def test_promise(rule, dtype, classes, kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("rule", PROMISED, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", PROMISED_RULES, ids=lambda rule: rule.name)
 def test_promise_by_vmap_and_eagerly(rule, dtype):
     by = known(rule, dtype, 3)
     assert_kept(survey.run(jax.vmap(rule.manual), jnp.dtype(dtype), by.cases.args), by)
@@ -139,7 +139,7 @@ def test_sums_over_a_batch(name, dtype):
         assert errors(result, truth).ulp.max() <= allowed
 
 
-@pytest.mark.parametrize("rule", PROMISED, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", PROMISED_RULES, ids=lambda rule: rule.name)
 def test_never_further_from_the_truth_than_autodiff_by_more_than_one_ulp(rule):
     """Over each kind of family (spreads, margins, …): of a single row, any formula may be lucky.
 
