@@ -22,7 +22,7 @@ from tests.registry import RULES_AND_LABELS
 
 EVERY_RULE = pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)  # soft: distributions, not indices
 EVERY_FORMAT = pytest.mark.parametrize("dtype", FLOATS)
-WIDE_FORMATS = pytest.mark.parametrize("dtype", ["float32", "float64"])
+WIDE = ("float32", "float64")
 BATCH = (2, 3)
 
 
@@ -53,12 +53,13 @@ def test_batch(rule, soft_labels, dtype):
 
         vmapped = jax.vmap(jax.vmap(rule.manual, axes), axes)
         assert_same(vmapped(*args), want, dtype)
-        assert_same(jax.jit(vmapped)(*args), want, dtype)
+        if dtype in WIDE:  # the others are computed in float32, too: a compilation less
+            assert_same(jax.jit(vmapped)(*args), want, dtype)
         assert_same(rule.manual(*args), summed(want, rule.summed), dtype)
 
 
 @EVERY_RULE
-@WIDE_FORMATS
+@pytest.mark.parametrize("dtype", WIDE)
 def test_vmap_over_one_argument_alone(rule, soft_labels, dtype):
     with x64(dtype):
         one, *others = (draw(rule, soft_labels, dtype, seed) for seed in range(3))
@@ -86,7 +87,7 @@ def draw(rule, soft_labels, dtype, seed=0, batch=()):
 
 def autodiff(rule, args, dtype):
     """`by(forward)(*args)`; for float16 and bfloat16 in float64, as autodiff itself would keep few digits in them."""
-    exact = dtype if dtype in ("float32", "float64") else "float64"
+    exact = dtype if dtype in WIDE else "float64"
     with x64(exact):
         return compiled(rule)(*(x.astype(exact) if x.dtype == dtype else x for x in args))
 
@@ -125,9 +126,9 @@ def assert_same(got, want, dtype):
     chex.assert_tree_all_finite(got)
     chex.assert_trees_all_equal_shapes_and_dtypes(got, jax.tree.map(lambda x: x.astype(dtype), want))
     # By hand and by autodiff together, an entry takes up to 32 roundings in the format of computation: each is wrong by
-    # half an eps of a term, and the terms of an entry, with absolute values, sum to less than 20 in these examples.
+    # half an eps of a term, and the terms of an entry, with absolute values, sum to less than 40 in these examples.
     rounding = 32 / 2 * float(jnp.finfo(jnp.promote_types(dtype, "float32")).eps)
     # float16 and bfloat16 are computed in float32 and rounded once more, by half an eps of the result.
-    last = float(jnp.finfo(dtype).eps) / 2 if dtype in ("float16", "bfloat16") else 0
+    last = float(jnp.finfo(dtype).eps) / 2 if dtype not in WIDE else 0
     got, want = (jax.tree.map(lambda x: np.asarray(x, "float64"), tree) for tree in (got, want))
-    chex.assert_trees_all_close(got, want, rtol=rounding + last, atol=20 * rounding)
+    chex.assert_trees_all_close(got, want, rtol=rounding + last, atol=40 * rounding)

@@ -11,16 +11,14 @@ from manual_grads.accuracy.peers import PEERS
 from manual_grads.checking import check_gradient
 from manual_grads.checking.verify import BATCH, verify_rule
 from manual_grads.rules import RULES, Sizes, batched, derivative_of, hvp, jvp, link_jacobians, vjp
-from tests.registry import RULES_AND_LABELS
+from tests.registry import RULES_AND_LABELS, with_labels
 
 # By every oracle and transform, all rules are verified by the command, which CI runs; here, one of each kind.
 THOROUGHLY = ("logloss", "sigmoid_grad", "softmax_vjp")
-WITH_PEERS = [param for param in RULES_AND_LABELS if param.values[0].forward in PEERS]
-WITH_EXPORTED_FORWARD = [
-    param
-    for param in RULES_AND_LABELS
-    if isinstance(param.values[0].forward, tuple) or hasattr(mg, param.values[0].forward.__name__)
-]
+WITH_PEERS = with_labels(rule for rule in RULES.values() if rule.forward in PEERS)
+WITH_EXPORTED_FORWARD = with_labels(
+    rule for rule in RULES.values() if isinstance(rule.forward, tuple) or rule.forward.__name__ in RULES
+)
 
 
 @pytest.mark.parametrize("name", RULES)
