@@ -43,19 +43,23 @@ def test_one_example(rule, soft_labels, dtype):
 @EVERY_FORMAT
 def test_batch(rule, soft_labels, dtype):
     with x64(dtype):
-        args, one = draw(rule, soft_labels, dtype, batch=BATCH), draw(rule, soft_labels, dtype)
-        # The weights of a network have no batch axes: all examples share them.
-        axes = tuple(0 if np.ndim(x) > np.ndim(y) else None for x, y in zip(args, one, strict=True))
-        examples = [
-            [x if axis is None else x[i] for x, axis in zip(args, axes, strict=True)] for i in np.ndindex(BATCH)
-        ]
-        want = stacked([autodiff(rule, example, dtype) for example in examples], BATCH)
-
+        args, axes, want = batch(rule, soft_labels, dtype)
         vmapped = jax.vmap(jax.vmap(rule.manual, axes), axes)
         assert_same(vmapped(*args), want, dtype)
         if dtype in WIDE:  # the others are computed in float32, too: a compilation less
             assert_same(jax.jit(vmapped)(*args), want, dtype)
         assert_same(rule.manual(*args), summed(want, rule.summed), dtype)
+
+
+@EVERY_RULE
+def test_large_batch(rule, soft_labels):
+    """Of 4096 logits and more, exponentials and sums are computed in other ways."""
+    args, axes, want = batch(rule, soft_labels, "float32")
+    args = [x if axis is None else jnp.repeat(x, 250, 0) for x, axis in zip(args, axes, strict=True)]
+    got = jax.jit(rule.manual)(*args)
+    for i, (mine, jaxs) in enumerate(zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True)):
+        if i not in rule.summed:  # a sum of that many examples has more roundings than is allowed for
+            assert_same(mine, np.repeat(jaxs, 250, 0), "float32")
 
 
 @EVERY_RULE
@@ -85,6 +89,15 @@ def draw(rule, soft_labels, dtype, seed=0, batch=()):
     return rule.example(jax.random.key(seed), jnp.dtype(dtype), Sizes(batch=batch, soft_labels=soft_labels))
 
 
+def batch(rule, soft_labels, dtype):
+    """The arguments of a batch, the axis of each that `vmap` is over, and autodiff of each example."""
+    args, one = draw(rule, soft_labels, dtype, batch=BATCH), draw(rule, soft_labels, dtype)
+    # The weights of a network have no batch axes: all examples share them.
+    axes = tuple(0 if np.ndim(x) > np.ndim(y) else None for x, y in zip(args, one, strict=True))
+    examples = [[x if axis is None else x[i] for x, axis in zip(args, axes, strict=True)] for i in np.ndindex(BATCH)]
+    return args, axes, stacked([autodiff(rule, example, dtype) for example in examples], BATCH)
+
+
 def autodiff(rule, args, dtype):
     """`by(forward)(*args)`; for float16 and bfloat16 in float64, as autodiff itself would keep few digits in them."""
     exact = dtype if dtype in WIDE else "float64"
@@ -110,9 +123,9 @@ def drop_in(forward, soft_labels):
     return getattr(nn, name, None)
 
 
-def stacked(results, batch=(-1,)):
+def stacked(results, shape=(-1,)):
     """The results of a batch's examples as one."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves).reshape(*batch, *leaves[0].shape), *results)
+    return jax.tree.map(lambda *leaves: np.stack(leaves).reshape(*shape, *leaves[0].shape), *results)
 
 
 def summed(results, outputs):

@@ -35,14 +35,10 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "trials/points.py": [
         ("abs(m)) if leaf.stays_positive else m", "m) if leaf.stays_positive else m", POINTS),
-        ("endpoint=True", "endpoint=False", POINTS),
+        ("random.integers(x.min(), ", "random.integers(x.min() - 1, ", POINTS),
         ("(differentiated or bool((x != np.round(x)).any()))", "True", POINTS),
         ('yield "ties"', 'yield "constant"', POINTS),
         ("np.asarray(x).astype(d), np.float64)", "np.asarray(x), np.float64)", POINTS),
-    ],
-    "trials/behaviour.py": [
-        ("if g.dtype != w.dtype:", "if False:", PLANTED),
-        ("if g.shape != w.shape:", "if False:", PLANTED),
     ],
     "judging/measure.py": [("np.where(np.isfinite(got), 0.0, np.inf)", "0.0", PLANTED)],
     "judging/judge.py": [("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED)],
