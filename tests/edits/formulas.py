@@ -60,7 +60,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "exponentials.py": [
-        ("jnp.exp(s - along(shift(m), s))", "jnp.exp(s + along(shift(m), s))", many("log_softmax")),
+        ("jnp.exp(s - along(shift(m), s))", "jnp.exp2(s - along(shift(m), s))", many("log_softmax")),
         ("- n * ln2_low + rounded_off", "+ rounded_off", one("softmax", "float64")),
         ("reversed(range(2, degree))", "reversed(range(3, degree))", one("softmax", "float64")),
     ],
