@@ -14,7 +14,7 @@ from manual_grads.commands.lines import held, judged, misprints_table, summary, 
 from manual_grads.commands.printing import SHORT, Column, console, fitting, mark, print_json
 from manual_grads.commands.progress import progressing
 from manual_grads.derivations import CHAINS
-from manual_grads.derivations.verdicts import Verdict as LineVerdict
+from manual_grads.derivations.verdicts import LineVerdict
 from manual_grads.rules import FLOATS, RULES, Rule
 from manual_grads.training.full_batch import DigitsReport, verify_on_digits
 

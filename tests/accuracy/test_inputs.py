@@ -7,11 +7,11 @@ import pytest
 
 from manual_grads.accuracy import inputs
 from manual_grads.rules import FLOATS, RULES, Sizes
-from tests.registry import RULES_AND_LABELS
+from tests.registry import PROMISED_RULES_AND_LABELS
 
 
 @pytest.mark.parametrize(("classes", "dtype"), [(3, dtype) for dtype in FLOATS] + [(1, "float32"), (200, "float32")])
-@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
+@pytest.mark.parametrize(("rule", "soft_labels"), PROMISED_RULES_AND_LABELS)
 def test_they_are_finite_and_of_the_dtype_and_kind_of_the_example(rule, soft_labels, classes, dtype):
     cases = inputs.cases(rule, jnp.dtype(dtype), classes, "distribution" if soft_labels else "index")
     example = rule.example(jax.random.key(0), jnp.dtype("float32"), Sizes(soft_labels=soft_labels))
@@ -22,7 +22,7 @@ def test_they_are_finite_and_of_the_dtype_and_kind_of_the_example(rule, soft_lab
         assert np.isfinite(arg.astype(np.float64)).all()
 
 
-@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
+@pytest.mark.parametrize(("rule", "soft_labels"), PROMISED_RULES_AND_LABELS)
 def test_the_seed_decides(rule, soft_labels):
     kind = "distribution" if soft_labels else "index"
     first, again, other = (inputs.cases(rule, np.dtype("float32"), 10, kind, seed) for seed in (0, 0, 1))

@@ -16,6 +16,7 @@ from manual_grads.accuracy.ulp import as_truth, certified, errors, errors_of_all
 from manual_grads.derivations import balls
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import FLOATS, RULES
+from tests.registry import PROMISED_RULES
 
 FORWARDS_AND_GRADIENT = ("softmax", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad")
 MATRICES = ("softmax_jacobian", "softmax_cross_entropy_hessian")
@@ -63,14 +64,14 @@ EVERYTHING = [
         id=f"{rule.name}-{dtype}-{classes}-{kind}",
         marks=[of_rule(rule), *([] if is_daily(rule, dtype, classes, kind) else [pytest.mark.everything])],
     )
-    for rule in RULES.values()
+    for rule in PROMISED_RULES
     for dtype in FLOATS
     for classes in sizes(rule.name, dtype)
     for kind in kinds(rule)
     if not (rule.name.startswith("two_layer") and (classes, kind) == (MANY, "distribution"))  # slow, and nothing new
 ]
 EACH_RULE = pytest.mark.parametrize(
-    "rule", [pytest.param(rule, id=rule.name, marks=of_rule(rule)) for rule in RULES.values()]
+    "rule", [pytest.param(rule, id=rule.name, marks=of_rule(rule)) for rule in PROMISED_RULES]
 )
 
 

@@ -10,7 +10,7 @@ from manual_grads.derivations import balls, task18, task19_3, task21
 from manual_grads.derivations.balls import as_balls
 from manual_grads.derivations.numbers import as_objects, derivative, vector
 from manual_grads.rules import RULES
-from tests.registry import RULES_AND_LABELS
+from tests.registry import PROMISED_RULES_AND_LABELS
 
 RANDOM = np.random.default_rng(0)
 S, T, C = RANDOM.normal(0, 2, 4), RANDOM.normal(0, 2, 4), np.array(1.7)
@@ -51,8 +51,8 @@ def two_layer(x, a, b):
     return task21.R(x, a, b, int(LABEL))
 
 
-def test_every_rule_has_a_promise_and_no_promise_lacks_a_rule():
-    assert set(PROMISES) == set(RULES)
+def test_every_rule_of_the_document_has_a_promise_and_no_promise_lacks_a_rule():
+    assert {name for name, rule in RULES.items() if rule.equation} <= set(PROMISES) <= set(RULES)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_derivatives_of_the_network_are_those_of_the_document():
     assert all(map(balls.overlap, network.vjp(X, A, B, LABEL, C), [as_balls(C) * d for d in (dx, dA, dB)]))
 
 
-@pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
+@pytest.mark.parametrize(("rule", "soft_labels"), PROMISED_RULES_AND_LABELS)
 def test_no_value_is_larger_than_its_magnitude(rule, soft_labels):
     cases = inputs.cases(rule, jnp.dtype("float32"), 3, "distribution" if soft_labels else "index")
     for i in range(0, len(cases.families), 5 if len(cases.families) < 1000 else 200):

@@ -18,7 +18,7 @@ from manual_grads.checking.verify import RuleVerdict
 from manual_grads.commands import accuracy, lines, printing, train, verify
 from manual_grads.commands.printing import Column
 from manual_grads.derivations import CHAINS
-from manual_grads.derivations.verdicts import Verdict as LineVerdict
+from manual_grads.derivations.verdicts import LineVerdict
 from manual_grads.rules import FLOATS, RULES
 from manual_grads.training.comparison import Comparison
 from manual_grads.training.digits import Run

@@ -9,7 +9,7 @@ import manual_grads as mg
 from manual_grads.__main__ import main
 from manual_grads.checking.verify import RuleVerdict
 from manual_grads.commands import verify as commands
-from manual_grads.derivations.verdicts import Verdict as LineVerdict
+from manual_grads.derivations.verdicts import LineVerdict
 from manual_grads.rules import RULES
 from manual_grads.training.full_batch import DigitsReport
 

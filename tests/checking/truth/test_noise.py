@@ -73,3 +73,11 @@ def test_zeros_and_ones_of_what_is_not_differentiated_are_exact(how):
     x, m = jnp.array([1.0, 2.0]), jnp.array([1.0, 0.0])
     assert (spread(masked, x, m, differentiated=(True, False), how=how) < 4 * U).all()
     assert (spread(masked, x, m, differentiated=(True, True), how=how)[0] > 1).all()
+
+
+@pytest.mark.parametrize("how", [noisy, noisy_inputs])
+def test_what_is_differentiated_is_moved_even_where_it_is_zero(how):
+    """By a part of an ULP of 1: what a function does beside 0 is to show."""
+    zero = jnp.zeros(3)
+    assert (spread(lambda x: x * 1, zero, differentiated=(True,), how=how) > 0.01 * U).all()
+    assert (spread(lambda x: x * 1, zero, differentiated=(False,), how=how) == 0).all()

@@ -1,0 +1,63 @@
+"""Errors in the checker, most of which make it weaker: something wrong would pass."""
+
+HERE = "tests/checking"
+PLANTED = f"{HERE}/test_verify.py::test_a_planted_error_is_rejected"
+AGREEMENT = f"{HERE}/truth/test_agreement.py"
+ORACLES = f"{HERE}/truth/test_oracles.py"
+NOISE = f"{HERE}/truth/test_noise.py"
+SLOPES = f"{HERE}/truth/test_slopes.py"
+POINTS = f"{HERE}/trials/test_points.py"
+HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
+CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
+
+EDITS: dict[str, list[tuple[str, str, str]]] = {
+    "truth/agreement.py": [
+        ("want = np.where(backed, other, want)", "want = claimed", AGREEMENT),
+        ("np.where(failed & measured, slope, want)", "np.where(failed & ~measured, slope, want)", AGREEMENT),
+        ("also = np.where(off & ~apart, slope, also)", "also = np.where(off & apart, slope, also)", AGREEMENT),
+        ("if own_rules or other is None:", "if True:", AGREEMENT),
+        ("~(apart & ~measured)", "~(apart & measured)", AGREEMENT),
+        ("Remark.TRAP_MEASURED: trap & measured", "Remark.TRAP_MEASURED: trap", AGREEMENT),
+    ],
+    "truth/oracles.py": [
+        ("-3, -2, -1, 1, 2, 3", "-3, -2, -1, 1, 2, 4", ORACLES),
+        ("/ (60 * h)", "/ (61 * h)", ORACLES),
+    ],
+    "truth/noise.py": [
+        ("jnp.where(jnp.isfinite(size), size, 0)", "size", f"{NOISE}::test_infinities_get_none"),
+        ("jnp.where(x == jnp.round(x), 0.0, x)", "x", NOISE),
+        ("jnp.where(x == 0, 1.0, x)", "x", NOISE),
+        ("if kind is Kind.EXACT:", "if kind is not Kind.SUM:", f"{NOISE}::test_cancellation_shows"),
+    ],
+    "truth/slopes.py": [
+        ("0.5 * bend(1e-3)", "20 * bend(1e-3)", SLOPES),
+        ("30 * error + 1e-5 * scale", "30 * error + 10 * scale", SLOPES),
+    ],
+    "trials/points.py": [
+        ("abs(m)) if leaf.stays_positive else m", "m) if leaf.stays_positive else m", POINTS),
+        ("random.integers(x.min(), ", "random.integers(x.min() - 1, ", POINTS),
+        ("(differentiated or bool((x != np.round(x)).any()))", "True", POINTS),
+        ('yield "ties"', 'yield "constant"', POINTS),
+        ("np.asarray(x).astype(d), np.float64)", "np.asarray(x), np.float64)", POINTS),
+    ],
+    "judging/measure.py": [("np.where(np.isfinite(got), 0.0, np.inf)", "0.0", PLANTED)],
+    "judging/judge.py": [("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED)],
+    "check.py": [("    if found:\n", "    if not found:\n", f"{HERE}/test_check.py")],
+    "verify.py": [
+        ("        if any(batch_axes):\n", "        if False:\n", CLAIMS),
+        ("in rule.label_kinds", "in rule.label_kinds[:1]", CLAIMS),
+        ("        if shapes in seen:\n", "        if True:\n", CLAIMS),
+    ],
+    "diagnosis/hypotheses.py": [
+        ("if exact == -1:", "if exact == 1:", HYPOTHESES),
+        ("SAME_FACTOR * c]", "1000 * c]", HYPOTHESES),
+    ],
+    "diagnosis/terms.py": [
+        ('(f"dividing by {name}", e.got / part)', '(f"dividing by {name}", e.got * part)', HYPOTHESES),
+        (
+            "np.where(finite, e.want - e.got, 0.0) * weight",
+            "np.where(finite, e.got - e.want, 0.0) * weight",
+            HYPOTHESES,
+        ),
+    ],
+}

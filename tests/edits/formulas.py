@@ -1,0 +1,153 @@
+"""Errors in the formulas, nearly all of which the comparison with autodiff catches."""
+
+FILE = "tests/test_against_autodiff.py"
+
+
+def one(rule: str, dtype: str = "float32") -> str:
+    """The comparison for one example."""
+    return f"{FILE}::test_one_example[{dtype}-{rule}]"
+
+
+def batch(rule: str, dtype: str = "float32") -> str:
+    """The comparison for a batch."""
+    return f"{FILE}::test_batch[{dtype}-{rule}]"
+
+
+def many(rule: str) -> str:
+    """The comparison for a batch so large that other ways are chosen."""
+    return f"{FILE}::test_large_batch[{rule}]"
+
+
+GRAD = "softmax_cross_entropy_grad"
+
+EDITS: dict[str, list[tuple[str, str, str]]] = {
+    "sigmoid.py": [
+        ("jnp.exp(-widen(z))", "jnp.exp(widen(z))", one("sigmoid")),
+        ("e * (2 + e)", "e * (1 + e)", one("sigmoid_grad")),
+        (
+            "return (e / (1 + e * (2 + e))).astype(z.dtype)",
+            "return e / (1 + e * (2 + e))",
+            one("sigmoid_grad", "float16"),
+        ),
+        ("[..., None, :], 0)", "[..., None, :], 1)", one("sigmoid_jacobian")),
+        ("[..., None, :], 0)", "[..., None, :], jnp.nan)", one("sigmoid_jacobian")),
+        ("sigmoid_grad(z)[..., None, :]", "sigmoid_grad(z).sum(0)", batch("sigmoid_jacobian")),
+    ],
+    "softmax.py": [
+        ("e * (p / (row_sum(e) * p))[..., None]", "e * (p / row_sum(e))[..., None]", one("softmax")),
+        ("-e[..., None, :])", "e[..., None, :])", one("softmax_jacobian")),
+        ("others, total - e)", "others, total)", one("softmax_jacobian")),
+        ("[..., None] / total**2)", "[..., None] / total)", one("softmax_jacobian")),
+        (
+            "weighted_jacobian(one, widen(logits)).astype(logits.dtype)",
+            "weighted_jacobian(one, widen(logits))",
+            one("softmax_jacobian", "bfloat16"),
+        ),
+        ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
+        ("(t - t_i[..., None])) * scale", "(t - t_i[..., None]))", one("softmax_vjp")),
+        ("jacobian_product(widen(logits), c)", "c - jacobian_product(widen(logits), c)", one("softmax_vjp")),
+        ("jacobian_product(widen(logits), t)", "jacobian_product(t, widen(logits))", one("softmax_jvp")),
+        ("(s - m[..., None]) - log_sum[..., None]", "(s - m[..., None]) + log_sum[..., None]", one("log_softmax")),
+    ],
+    "logloss.py": [
+        ("return -weighted_sum", "return weighted_sum", one("logloss-integer")),
+        ("-y / widen(probs)", "-y * widen(probs)", one("logloss_grad-integer")),
+        ("jnp.where(y == 0, 0,", "jnp.where(y == 0, jnp.nan,", one("logloss_grad-integer")),
+        (
+            "jnp.where(y == 0, 0, -y / widen(probs))",
+            "jnp.where(y == 0, 0, -1 / widen(probs))",
+            one("logloss_grad-distribution"),
+        ),
+    ],
+    "exponentials.py": [
+        ("jnp.exp(s - along(shift(m), s))", "jnp.exp2(s - along(shift(m), s))", many("log_softmax")),
+        ("- n * ln2_low + rounded_off", "+ rounded_off", one("softmax", "float64")),
+        ("reversed(range(2, degree))", "reversed(range(3, degree))", one("softmax", "float64")),
+    ],
+    "sums.py": [
+        ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", many("softmax")),
+        ("total = row_sum(y * x)", "total = row_sum(x)", one("logloss-integer")),
+    ],
+    "classes.py": [
+        (
+            "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i",
+            "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) != i",
+            many(f"{GRAD}-integer"),
+        ),
+        ("(x, i[..., None], -1,", "(x, i[..., None] - 1, -1,", one("softmax_cross_entropy-integer")),
+    ],
+    "softmax_cross_entropy.py": [
+        ("loss_vjp(widen(logits), y, c)", "loss_vjp(widen(logits), y, -c)", one("softmax_cross_entropy_vjp-integer")),
+        (
+            "weighted_jacobian(weight, ",
+            "weighted_jacobian(jnp.ones_like(weight), ",
+            one("softmax_cross_entropy_hessian-distribution"),
+        ),
+        (
+            "(weight * jacobian_product(widen(logits), t))",
+            "jacobian_product(widen(logits), t)",
+            one("softmax_cross_entropy_hvp-distribution"),
+        ),
+        (
+            "return loss_jvp(widen(logits), y, t)",
+            "return t.mean() + loss_jvp(widen(logits), y, t)",
+            one("softmax_cross_entropy_jvp-integer"),
+        ),
+    ],
+    "cross_entropy_forms.py": [
+        ("(m - entry(s, i)) + log_sum", "(m - entry(s, i)) - log_sum", one("softmax_cross_entropy-integer")),
+        ("+ weight * log_sum(", "+ log_sum(", one("softmax_cross_entropy-distribution")),
+        ("with_entry(e, i, -others / p)", "with_entry(e, i, others / p)", one(f"{GRAD}-integer")),
+        ("with_entry(e, i, -others / p)", "with_entry(e, 0 * i, -others / p)", one(f"{GRAD}-integer")),
+        (
+            "weight[..., None] * (e * (p / total)[..., None]) - y",
+            "e * (p / total)[..., None] - y",
+            one(f"{GRAD}-distribution"),
+        ),
+        ("(weight - y_i) * (e_i / total)", "weight * (e_i / total)", one(f"{GRAD}-distribution")),
+        ("(t - entry(t, i)[..., None]))", "(t + entry(t, i)[..., None]))", one("softmax_cross_entropy_jvp-integer")),
+        (
+            "(t - entry(t, i)[..., None]))",
+            "(t - entry(t, 0 * i)[..., None]))",
+            one("softmax_cross_entropy_jvp-integer"),
+        ),
+        ("jnp.ones(s.shape[:-1], s.dtype))", "2 * jnp.ones(s.shape[:-1], s.dtype))", one(f"{GRAD}-integer")),
+        ("else row_sum(labels)", "else labels.max(-1)", one("softmax_cross_entropy_hessian-distribution")),
+    ],
+    "two_layer.py": [
+        ("* sigmoid_grad(w)", "* sigmoid(w)", one("two_layer_grads-integer")),
+        ("* sigmoid_grad(w)", "", one("two_layer_vjp-integer")),
+        ("h = sigmoid(w)", "h = sigmoid(-w)", one("two_layer_loss-integer")),
+        ("tensordot(dv, h, axes", "tensordot(h, dv, axes", one("two_layer_grads-integer")),
+        (
+            "dA = tensordot(delta, widen(x), axes=(batch, batch))",
+            "dA = tensordot(delta, widen(x), axes=(batch, batch)) / max(1, x.size // x.shape[-1])",
+            batch("two_layer_grads-integer"),
+        ),
+        (
+            "batch = tuple(range(x.ndim - 1))",
+            "batch = tuple(range(min(1, x.ndim - 1)))",
+            batch("two_layer_vjp-integer"),
+        ),
+        (
+            'loss_vjp(v, as_labels(labels, v, "v"), c)',
+            'loss_gradient(v, as_labels(labels, v, "v"))',
+            one("two_layer_vjp-integer"),
+        ),
+        ("dA.astype(A.dtype)", "dA", one("two_layer_grads-integer", "bfloat16")),
+        ("jnp.broadcast_to(B.astype(dtype)", "jnp.broadcast_to(-B.astype(dtype)", one("two_layer_jacobians-integer")),
+        ("sigmoid_jacobian(w).astype", "sigmoid_jacobian(x[..., :1] + w).astype", one("two_layer_jacobians-integer")),
+        (
+            'loss_gradient(v, as_labels(labels, v, "v")).astype(dtype)',
+            'loss_gradient(v, as_labels(labels, v, "v")).sum(0).astype(dtype)',
+            batch("two_layer_jacobians-integer"),
+        ),
+    ],
+    "examples.py": [
+        (
+            "size=sizes.batch), jnp.int32)",
+            "size=sizes.batch), random.choice([jnp.int8, jnp.int16, jnp.int32]))",
+            one(f"{GRAD}-integer"),
+        ),
+    ],
+}

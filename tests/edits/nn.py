@@ -1,0 +1,38 @@
+"""Errors in the drop-ins' derivative rules."""
+
+FORWARDS = "tests/test_against_autodiff.py::test_forwards_of_jax_nn_and_optax_and_of_our_own_nn"
+
+EDITS: dict[str, list[tuple[str, str, str]]] = {
+    "sigmoid.py": [
+        ("return value(x), slope(x) * t", "return value(x), -slope(x) * t", f"{FORWARDS}[sigmoid_grad]"),
+        ("return first, second * t", "return first, first * t", "tests/nn/test_sigmoid.py"),
+    ],
+    "softmax.py": [
+        ("return g, probability_tangent(g, mask, t)", "return g, g * t", f"{FORWARDS}[softmax_jacobian]"),
+        ("return log_g, log_probability_tangent(g, mask, t)", "return log_g, t", "tests/nn/test_softmax.py"),
+        ("shifted - (g * shifted)", "shifted + (g * shifted)", f"{FORWARDS}[softmax_vjp]"),
+    ],
+    "cross_entropy_rows.py": [
+        (
+            "value, inner(gradient, tangents[0], primals[-1] is not None)",
+            "value, -inner(gradient, tangents[0], primals[-1] is not None)",
+            f"{FORWARDS}[softmax_cross_entropy_grad-integer]",
+        ),
+        (
+            "by_logits = weight * probability_tangent(",
+            "by_logits = probability_tangent(0 * ",
+            f"{FORWARDS}[softmax_cross_entropy_hessian-integer]",
+        ),
+        (
+            "gradient_dot += weight * probability_tangent",
+            "gradient_dot += probability_tangent",
+            f"{FORWARDS}[softmax_cross_entropy_hvp-distribution]",
+        ),
+        (
+            "tangent = inner(gradient, s_dot, mask is not None)",
+            "tangent = 2 * inner(gradient, s_dot, mask is not None)",
+            f"{FORWARDS}[softmax_cross_entropy_jvp-distribution]",
+        ),
+    ],
+    "two_layer.py": [("sigmoid(matmul(", "sigmoid(-matmul(", f"{FORWARDS}[two_layer_grads-integer]")],
+}
