@@ -22,13 +22,15 @@ def dtype(request):
 def pytest_collection_modifyitems(items):
     """Leaves to `-m everything` what is covered one by one: all ways are tried in float32, all dtypes in batches.
 
-    And to `-m slow` what is compiled for float16, which is computed as bfloat16 is.
+    And to `-m slow` what is compiled for float16, which is computed as bfloat16 is, or for another number of classes.
     """
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         if params.get("dtype", "float32") != "float32" and params.get("way", "batch") != "batch":
             item.add_marker(pytest.mark.everything)
-        elif params.get("dtype") == "float16":
+        elif params.get("dtype") == "float16" or (
+            item.name.startswith("test_one_class") and "float32" not in item.name
+        ):
             item.add_marker(pytest.mark.slow)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
-from tests.edge_contract.functions import logloss, logloss_of_label, loss
+from tests.edge_contract.functions import everything, logloss, logloss_of_label, loss
 
 INF, NAN, LN2 = np.inf, np.nan, np.log(2)
 T, C = [1.0, 4.0, 3.0], 2.0
@@ -79,13 +79,12 @@ OUTSIDE = np.array([True, False, True, False])
 
 @pytest.mark.parametrize("way", ["vmap", "batch"])
 def test_traced_label_outside_the_classes(results):
-    for function, columns in (
-        (loss, ([MASKED] * 4, LABELS, [T] * 4, [C] * 4)),
-        (logloss, ([[0.25, 0.25, 0.5]] * 4, LABELS)),
-    ):
-        for leaf in jax.tree.leaves(results(function, *columns)):
-            nan = np.isnan(leaf.reshape(4, -1))
-            np.testing.assert_array_equal(nan, np.broadcast_to(OUTSIDE[:, None], nan.shape))
+    of_logits = results(everything, [MASKED] * 4, LABELS, [T] * 4, [C] * 4)
+    of_probabilities = results(logloss_of_label, [[0.25, 0.25, 0.5]] * 4, LABELS)
+    for got in (*(of_logits[name] for name in NAMES), *of_probabilities.values()):
+        of_index, _ = got  # the other is of no class at all, one-hot
+        nan = np.isnan(of_index.reshape(4, -1))
+        np.testing.assert_array_equal(nan, np.broadcast_to(OUTSIDE[:, None], nan.shape))
 
 
 @pytest.mark.parametrize("integer", [jnp.int4, jnp.uint4, jnp.int8, jnp.uint8, jnp.int16, jnp.uint32])

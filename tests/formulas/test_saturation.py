@@ -60,7 +60,7 @@ def test_jacobian_and_its_products_where_one_class_has_nearly_everything():
 
 def test_network_with_saturated_hidden_units_and_labels():
     x, A, B = jnp.array([1.0]), jnp.array([[20.0], [-20.0]]), jnp.array([[30.0, 0.0], [0.0, 1.0]])
-    gradients = jax.jit(lambda *args: mg.two_layer_grads(*args, 0))
+    gradients = jax.jit(lambda x, A, B: mg.two_layer_grads(x, A, B, 0))
     _, dA, dB = gradients(x, A, B)
     with jax.enable_x64(True):
         x64, A64, B64 = (np.asarray(a, np.float64) for a in (x, A, B))
