@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manual_grads.checking.claim import as_arguments, as_claim
-from manual_grads.rules import vjp
+from manual_grads.rules import jvp, vjp
 
 X = np.array([1.0, 2.0], np.float32)
 
@@ -45,15 +45,17 @@ def test_only_what_is_differentiated_is_so_and_a_cotangent_is_no_argument_of_the
     assert claim.differentiated == (False, True)
     claim, arrays = as_claim(jnp.sin, lambda x, c: c * jnp.cos(x), (X, X), vjp)
     assert (claim.arity, claim.differentiated) == (1, (True, False))
+    claim, _ = as_claim(jnp.sin, lambda x, t: t * jnp.cos(x), (X, X), jvp)
+    assert (claim.arity, claim.differentiated) == (1, (True, False))
     np.testing.assert_allclose(claim.value(*arrays), np.sin(X), rtol=1e-6)
 
 
 def test_of_several_functions_every_float_is_taken_to_be_differentiated():
     def by(functions):
-        return lambda x, i: jax.grad(functions[0])(x)
+        return lambda x, y, i: [jax.grad(f)(z) for f, z in zip(functions, (x, y), strict=True)]
 
-    claim, arrays = as_claim((energy, jnp.sin), lambda x, i: 2 * x, (X, np.int32(1)), by)
-    assert claim.differentiated == (True, False)
+    claim, arrays = as_claim((energy, energy), lambda x, y, i: [2 * x, 2 * y], (X, X, np.int32(1)), by)
+    assert claim.differentiated == (True, True, False)
     assert claim.value(*arrays) == ()
 
 

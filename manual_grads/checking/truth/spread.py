@@ -32,8 +32,8 @@ def spread_of(patterns: Patterns) -> Leaf:
         centre = np.where(np.isnan(centre), patterns[:, 1:2], centre)
         distance = np.abs(patterns - centre)
     spread = np.max(np.where(np.isfinite(distance), distance, 0), axis=1)
-    opposites = np.isfinite(patterns[:, 1:]).reshape(len(patterns), 2, -1, *patterns.shape[2:])
-    unmeasured = np.isfinite(patterns[:, 0]) & ~opposites.any(1).all(1)
+    finite, opposite = np.split(np.isfinite(patterns[:, 1:]), 2, axis=1)
+    unmeasured = np.isfinite(patterns[:, 0]) & ~np.all(finite | opposite, axis=1)
     return np.where(unmeasured, np.inf, spread)
 
 

@@ -93,4 +93,4 @@ def test_slopes_say_something_where_most_are_known():
 def test_an_array_s_first_entries():
     assert shortened(np.arange(3) / 3) == "[0, 0.3333, 0.6667]"
     assert shortened(np.arange(6)) == "[0, 1, 2, 3, …]"
-    assert shortened(np.float64(0.1)) == "0.1"
+    assert shortened(np.array(0.1)) == "0.1"

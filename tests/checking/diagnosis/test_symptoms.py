@@ -1,5 +1,7 @@
 """What is said of how a gradient behaves: by which checks fail and which don't, and by what they complain of."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from manual_grads.checking.report import Row
 from manual_grads.checking.trials.calls import Complaint, Outcome
 
 
-def row(check, passed, dtype="float64", kind="call"):
+def row(check, passed, dtype="float64", kind: Any = "call"):
     return Row(dtype, check, kind, 3, 0.0, 0.0, passed)
 
 

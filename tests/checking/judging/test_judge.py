@@ -120,7 +120,7 @@ def test_the_formula_s_own_rounding_is_allowed_before_it_is_rejected():
 
     oracles = oracles_of(double, manual=own_noise)
     assert judged(off, oracles=oracles_of(double))[0].found
-    assert not judged(lambda x: 2 * np.asarray(x), oracles=oracles)[0].found
+    assert not judged(lambda x: 2 * x, oracles=oracles)[0].found
     assert not asked  # it isn't needed
     assert not judged(off, oracles=oracles)[0].found
     assert len(asked) == 1

@@ -66,11 +66,16 @@ def test_it_raises_the_second_time_or_under_jit_only():
     assert (checks, kinds) == (["determinism", "determinism, jit"], {"determinism, jit": "raises"})
 
 
-def test_only_floats_are_donated():
+def test_floats_are_donated(monkeypatch):
+    donated, jit = [], jax.jit
+    monkeypatch.setattr(
+        jax, "jit", lambda f, **options: donated.append(options.get("donate_argnums")) or jit(f, **options)
+    )
     claim = claim_of(lambda x, i: x[i], 2)
     found = list(behaviour(claim, [X, jnp.array([1, 0])], np.array([0]), True))
     assert found[-1].complaint is None
     np.testing.assert_array_equal(found[-1].leaves[0], [[2.0, 1.0]])
+    assert donated[-1] == (0,)
 
 
 @pytest.mark.parametrize(

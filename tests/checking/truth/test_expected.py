@@ -1,5 +1,7 @@
 """What a result should be and how far from it a right one may be, by oracles that are plain functions."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ X = np.random.default_rng(0).normal(size=(8, 3))
 NAMES = [f"point {i}" for i in range(8)]
 USUAL = np.ones(8, bool)
 FIRST = np.arange(8) == 0
-NO_KINK = {"value": lambda x: (np.asarray(x) ** 2).sum(1)}
-KINK = {"value": lambda x: np.abs(np.asarray(x) - X).sum(1) + 1}  # at every point
+NO_KINK: dict[str, Any] = {"value": lambda x: (np.asarray(x) ** 2).sum(1)}
+KINK: dict[str, Any] = {"value": lambda x: np.abs(np.asarray(x) - X).sum(1) + 1}  # at every point
 
 
 def double(x):
@@ -34,7 +36,7 @@ def under_noise(move, derivative=double):
     return lambda u, noise, x: derivative(x)[:, None] * (1 + move(u * noise[:, :1]))
 
 
-def kicked(entries):
+def kicked(entries) -> dict[str, Any]:
     """Noise of any size moves these entries of the first point by all that they are."""
 
     def claimed(u, noise, x):
@@ -44,7 +46,7 @@ def kicked(entries):
     return {"claimed": claimed}
 
 
-def leaf_of(dtype="float64", usual=USUAL, points=X, derivative=double, **oracles):
+def leaf_of(dtype="float64", usual=USUAL, points=X, derivative=double, **oracles: Any):
     fmt = TrialFormat(dtype, [np.dtype(jnp.dtype(dtype))])
     with quiet():
         found = expected(oracles_of(derivative, **(NO_KINK | oracles)), [points], NAMES, usual, fmt)
@@ -129,7 +131,7 @@ def test_what_does_not_fit_into_the_format_is_not_judged():
 # Where the forward itself is of no use in the format.
 
 
-def in_format(change):
+def in_format(change) -> dict[str, Any]:
     """A forward whose value is another one in any format but float64."""
 
     def value(x):
@@ -170,7 +172,7 @@ def test_where_the_forward_keeps_less_than_half_its_digits_nothing_is_judged():
 
 
 def test_a_value_that_underflows_keeps_its_digits():
-    tiny = {"value": lambda x: np.full(8, 1e-39 if x.dtype == np.float64 else 0.0)}
+    tiny: dict[str, Any] = {"value": lambda x: np.full(8, 1e-39 if x.dtype == np.float64 else 0.0)}
     assert leaf_of("float32", **tiny)[1].inside.all()
 
 
@@ -244,7 +246,7 @@ def test_in_a_trap_a_result_may_be_as_far_as_its_slope_moves_with_the_inputs():
 def test_in_a_trap_a_result_may_be_rounded_as_its_slope_may():
     points = X * np.where(FIRST, 1e3, 1.0)[:, None]
     trapped = lambda x: np.where(FIRST[:, None], np.nan, double(x))  # noqa: E731
-    flat = {"value": lambda x: np.ones(8)}  # whose slopes are exact
+    flat: dict[str, Any] = {"value": lambda x: np.ones(8)}  # whose slopes are exact
     leaf, _ = leaf_of("float32", points=points, derivative=trapped, stepped=lambda h, x: double(x), **flat)
     assert (leaf.allowance[0] >= 8 * U * np.abs(double(points[0])).max()).all()
 
