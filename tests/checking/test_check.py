@@ -98,7 +98,7 @@ def test_a_forward_that_draws_random_numbers():
 
 
 def test_a_forward_whose_autodiff_is_nan_is_reported_as_its_own_problem():
-    report = check_gradient(trapped_sinc, sinc_grad, (f.VECTOR,), dtypes=["float64"])
+    report = check_quickly(trapped_sinc, sinc_grad, (f.VECTOR,), dtypes=["float64"])
     assert any("the forward's own autodiff is not finite" in note for note in report.notes)
 
 
@@ -139,7 +139,7 @@ def test_a_stop_gradient_is_respected():
 
 def test_points_outside_the_domain_are_skipped_and_counted():
     report = check_quickly(lambda x: jnp.log(x).sum(), lambda x: 1 / x, (np.array([0.5, 0.1], np.float32),))
-    assert 0 < report.skipped < report.points
+    assert 0 < report.skipped < report.points / 2
 
 
 def bilinear(x, A, y):
@@ -176,9 +176,12 @@ def test_every_dtype_that_is_asked_for():
     assert failed == dtypes
 
 
-def test_what_can_not_be_judged_has_not_passed():
+def test_what_can_not_be_judged_in_one_of_its_formats_has_not_passed():
+    def forward(x):
+        return jnp.sin(1e9 * x)
+
     with pytest.raises(ValueError, match=r"only 0\.0% of the entries can be judged in float32: .*not judged"):
-        check_quickly(lambda x: jnp.sin(1e12 * x), jnp.zeros_like, (f.Z,), dtypes=["float32"])
+        check_quickly(forward, jax.grad(forward), (f.Z,), dtypes=["float64", "float32"])
 
 
 def test_no_configuration_is_changed():
