@@ -50,6 +50,7 @@ def test_masks_of_logits(axis, shape):
 BY = pytest.mark.parametrize("by", [jax.grad, jax.jacfwd], ids=["reverse", "forward"])
 
 
+@pytest.mark.smoke
 @BY
 @pytest.mark.parametrize("call", [pytest.param(lambda f: f, marks=pytest.mark.slow, id="eager"), jax.jit])
 def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):
@@ -98,6 +99,7 @@ def test_one_hot_labels_need_not_be_floats(labels):
     np.testing.assert_allclose(got, jax.jit(jax.grad(lambda s: index(s, np.arange(3)).sum()))(s), rtol=1e-6)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("logits", "labels"), [("bfloat16", "float32"), ("float16", "bfloat16"), ("bfloat16", "bfloat16")]
 )

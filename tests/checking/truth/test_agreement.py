@@ -24,6 +24,7 @@ def verdict(claimed, other, slope, own_rules=False, slope_error=1e-10, steady=EV
     return found, [remark for remark, where in found.remarks.items() if where.any()]
 
 
+@pytest.mark.smoke
 def test_all_agree():
     found, said = verdict(RIGHT, RIGHT, RIGHT)
     np.testing.assert_array_equal(found.want, RIGHT)
