@@ -1,5 +1,6 @@
 """`nn`'s cross-entropies in place of optax's: axes, masks, labels, and what is refused."""
 
+import math
 from functools import partial
 
 import jax
@@ -21,7 +22,7 @@ def labels_for(axis, s=S):
     """Class indices for each example."""
     axes = np.atleast_1d(axis) % s.ndim
     batch = [n for a, n in enumerate(s.shape) if a not in axes]
-    return np.random.default_rng(1).integers(np.prod([s.shape[a] for a in axes]), size=batch)
+    return np.random.default_rng(1).integers(math.prod(s.shape[a] for a in axes), size=batch)
 
 
 @pytest.mark.parametrize("axis", [pytest.param(0, marks=pytest.mark.slow), (2, 1)], ids=str)

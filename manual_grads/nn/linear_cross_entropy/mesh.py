@@ -47,4 +47,6 @@ def largest(x: Array, axis: Any) -> Array:
 
 def _marked(x: Array, axes: tuple[str, ...]) -> Array:
     """x, marked as varying along those axes too."""
-    return lax.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else lax.pvary(x, axes)  # pvary: up to JAX 0.8
+    if hasattr(lax, "pcast"):
+        return lax.pcast(x, axes, to="varying")
+    return getattr(lax, "pvary")(x, axes)  # noqa: B009 - up to JAX 0.8
