@@ -59,7 +59,7 @@ def with_manual_vjp(entry: Entry) -> tuple[Callable[..., Any], list[Any]]:
         return jax.tree.map(lambda g: c * g, tuple(gradients))
 
     f.defvjp(lambda *moved: (f(*moved), moved), backward)
-    return f, [args[i] for i in places]
+    return f, [jax.tree.map(jnp.asarray, args[i]) for i in places]
 
 
 def ours(entry: Entry) -> None:

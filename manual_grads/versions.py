@@ -5,7 +5,7 @@ import re
 import sys
 
 MIN_PYTHON = (3, 11)  # pyproject.toml has both, for pip
-MIN_JAX = (0, 10, 2)
+MIN_JAX = (0, 8, 0)
 
 
 def too_old(what: str, found: str, least: tuple) -> str:

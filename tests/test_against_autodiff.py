@@ -51,6 +51,7 @@ def test_batch(rule, soft_labels, dtype):
         assert_same(rule.manual(*args), summed(want, rule.summed), dtype)
 
 
+@pytest.mark.smoke
 @EVERY_RULE
 def test_large_batch(rule, soft_labels):
     """Of 4096 logits and more, exponentials and sums are computed in other ways."""

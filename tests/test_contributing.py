@@ -65,6 +65,7 @@ def test_who_follows_the_page_has_added_a_gradient(tree):
     assert int(re.findall(r"(\d+) passed", run(tree, tests))[0]) > 30
 
 
+@pytest.mark.smoke
 def test_every_folder_has_a_line():
     listed = set(re.findall(r"^\| `([\w/]+)/` \|", PAGE, flags=re.MULTILINE))
     folders = {str(file.parent.relative_to(ROOT)) for file in (ROOT / "manual_grads").rglob("*.py")}

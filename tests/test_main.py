@@ -8,6 +8,7 @@ import pytest
 from manual_grads.__main__ import main
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "arguments",
     [["--only", "no_such_rule"], ["lines", "20"], ["--no-such-option"], ["no-such-command"], ["--seed", "x"]],

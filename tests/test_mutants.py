@@ -33,6 +33,7 @@ def test_what_changes_nothing_survives_and_what_cannot_be_planted_is_an_error(tr
     assert (tree / "double.py").read_text() == before
 
 
+@pytest.mark.smoke
 def test_the_exit_status_tells_them_apart(capsys):
     assert main(["--only", "3 * x"], [RIGHT, SAME]) == 0
     assert main([], [STALE]) == 2

@@ -1,6 +1,8 @@
 """The package as a whole: what importing it costs, that annotations are true, that every public name is documented."""
 
+import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 
@@ -38,6 +40,12 @@ def test_what_it_lacks_is_an_attribute_error():
         _ = mg.relu  # pyright: ignore[reportAttributeAccessIssue] - for which a checker must not take `Any`
     with pytest.raises(ImportError, match="cannot import name 'relu'"):
         exec("from manual_grads import relu")
+
+
+@pytest.mark.smoke
+def test_every_module_imports():
+    for module in pkgutil.walk_packages(mg.__path__, "manual_grads."):
+        importlib.import_module(module.name)
 
 
 def test_importing_it_changes_no_configuration():

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import manual_grads as mg
 from manual_grads.derivations import CHAINS
@@ -28,6 +29,7 @@ def test_ci_runs_the_readme_s_own_two_commands():
     assert tests.endswith("pytest")
 
 
+@pytest.mark.smoke
 def test_the_example_prints_what_it_shows():
     example = "\n".join(blocks("python"))
     shown = re.findall(r"# prints (.*)", example)

@@ -106,18 +106,21 @@ X, Y, T, U = jnp.array([1.0, 2.0]), jnp.array(0.5), jnp.array([0.3, -0.7]), jnp.
 GRADIENT = 3 * X**2 * jnp.exp(Y)
 
 
+@pytest.mark.smoke
 def test_vjp():
     chex.assert_trees_all_close(vjp(cubic)(X, Y, jnp.array(2.0)), 2 * GRADIENT)
     both = vjp(cubic, argnums=(0, 1))(X, Y, jnp.array(2.0))
     chex.assert_trees_all_close(both, (2 * GRADIENT, 2 * cubic(X, Y)))
 
 
+@pytest.mark.smoke
 def test_jvp():
     chex.assert_trees_all_close(jvp(cubic)(X, Y, T), GRADIENT @ T)
     chex.assert_trees_all_close(jvp(cubic, argnums=(0, 1))(X, Y, T, U), GRADIENT @ T + cubic(X, Y) * U)
     chex.assert_trees_all_close(jvp(cubic, argnums=1)(X, Y, U), cubic(X, Y) * U)
 
 
+@pytest.mark.smoke
 def test_hvp():
     chex.assert_trees_all_close(hvp(cubic)(X, Y, T), 6 * X * T * jnp.exp(Y))
 

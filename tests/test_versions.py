@@ -29,6 +29,7 @@ def test_an_older_jax_is_told(found, monkeypatch):
     assert str(error.value) == told
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("found", [LEAST, f"{LEAST}.dev1+abc", "0.100.0", "1.0", "2.0rc1"])
 def test_a_jax_that_will_do(found, monkeypatch):
     monkeypatch.setattr(jax, "__version__", found)
@@ -42,6 +43,7 @@ def test_an_older_python_is_told(monkeypatch):
     assert str(error.value) == "manual_grads needs Python 3.11 or newer, and this is Python 3.10.13"
 
 
+@pytest.mark.smoke
 def test_pip_is_told_the_same():
     assert PROJECT["requires-python"] == f">={versions.dotted(versions.MIN_PYTHON)}"
     assert {f"jax>={LEAST}", f"jaxlib>={LEAST}"} <= set(PROJECT["dependencies"])

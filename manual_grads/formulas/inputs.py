@@ -1,16 +1,24 @@
 """What the formulas accept, and what is said of anything else."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import typing as jax_typing
 from jax.core import Tracer
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from manual_grads.rules import FLOATS
+
+# What a parameter takes: numbers, arrays of JAX and NumPy, and lists of either. Only arrays have a shape to be checked
+# while running, so that jaxtyping can't be told of the lists; a type checker can. (Of lists of any depth, text is one.)
+if TYPE_CHECKING:
+    _List = Sequence[jax_typing.ArrayLike]
+    ArrayLike = jax_typing.ArrayLike | _List | Sequence[_List] | Sequence[Sequence[_List]]
+else:
+    ArrayLike = jax_typing.ArrayLike
 
 # Class indices, or a distribution over the classes that need not sum to one.
 Labels = Int[ArrayLike, "*batch"] | Float[ArrayLike, "*batch classes"]

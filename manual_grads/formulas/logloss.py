@@ -2,11 +2,10 @@ r"""Task 19.2: log-loss, $R = -\sum_k y_k \ln g_k$, and its gradient with respec
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import Labels, as_classes, as_distribution, widen
+from manual_grads.formulas.inputs import ArrayLike, Labels, as_classes, as_distribution, widen
 from manual_grads.formulas.stable.sums import weighted_sum
 from manual_grads.rules import Sizes, derivative_of, value
 

@@ -2,11 +2,10 @@ r"""Task 18: the sigmoid, $\sigma(z) = 1 / (1 + e^{-z})$, and its derivative."""
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import as_floats, as_vectors, widen
+from manual_grads.formulas.inputs import ArrayLike, as_floats, as_vectors, widen
 from manual_grads.rules import Sizes, derivative_of, value
 
 

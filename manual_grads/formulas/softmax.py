@@ -2,11 +2,10 @@ r"""Task 19: softmax, $g_k(s) = e^{s_k} / \sum_l e^{s_l}$, and its Jacobian (19.
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import as_classes, as_shaped, widen, widened
+from manual_grads.formulas.inputs import ArrayLike, as_classes, as_shaped, widen, widened
 from manual_grads.formulas.stable.softmax import jacobian_product, log_probabilities, probabilities, weighted_jacobian
 from manual_grads.rules import Sizes, derivative_of, jvp, value, vjp
 

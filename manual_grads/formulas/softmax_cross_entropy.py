@@ -2,11 +2,10 @@ r"""Task 19.3: log-loss of softmax, $R(s) = -\sum_k y_k \ln g_k(s)$, and its der
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import Labels, as_classes, as_labels, as_shaped, widen
+from manual_grads.formulas.inputs import ArrayLike, Labels, as_classes, as_labels, as_shaped, widen
 from manual_grads.formulas.stable.cross_entropy import loss, loss_gradient, loss_jvp, loss_vjp, total_weight
 from manual_grads.formulas.stable.softmax import jacobian_product, weighted_jacobian
 from manual_grads.rules import Sizes, derivative_of, hvp, jvp, value, vjp

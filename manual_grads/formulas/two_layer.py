@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.lax import Precision
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
-from manual_grads.formulas.inputs import Labels, as_floats, as_labels, as_shaped, as_vectors, widen
+from manual_grads.formulas.inputs import ArrayLike, Labels, as_floats, as_labels, as_shaped, as_vectors, widen
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
 from manual_grads.formulas.stable.cross_entropy import loss, loss_gradient, loss_vjp
 from manual_grads.rules import Sizes, derivative_of, link_jacobians, value, vjp

@@ -5,10 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.inputs import as_array, as_floats, as_known, as_labels
+from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, as_known, as_labels
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast
 from manual_grads.nn.cross_entropy_rows import distribution_loss, index_loss
 
@@ -45,12 +44,10 @@ def softmax_cross_entropy(
     y = as_array("labels", labels, "numbers", jnp.asarray)
     if not (jnp.issubdtype(y.dtype, jnp.integer) or y.dtype == bool):
         y = as_floats("labels", y)
-    dtype = jnp.result_type(s, y)
+    given, dtype = (s.shape, y.shape), jnp.result_type(s, y)
     s, y, axes, mask = *broadcast("logits", s.astype(dtype), "labels", y.astype(dtype)), *_axes_and_mask(s, axis, where)
-    if [s.shape[a] for a in axes] != [jnp.shape(logits)[a] for a in axes]:
-        raise ValueError(
-            f"labels has shape {jnp.shape(labels)}: more classes than logits.shape = {jnp.shape(logits)} has"
-        )
+    if any(s.shape[a] != given[0][a] for a in axes):
+        raise ValueError(f"labels has shape {given[1]}: more classes than logits.shape = {given[0]} has")
     if mask is not None:
         s, mask = broadcast("logits", s, "where", mask)
         y = jnp.broadcast_to(y, s.shape)

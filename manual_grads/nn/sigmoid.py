@@ -2,11 +2,10 @@ r"""The sigmoid of `jax.nn`, with the derivative of Task 18."""
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 import manual_grads.formulas.sigmoid as by_hand
-from manual_grads.formulas.inputs import as_floats, widen
+from manual_grads.formulas.inputs import ArrayLike, as_floats, widen
 
 
 def sigmoid(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from manual_grads.formulas.inputs import as_array, as_floats, widen
+from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
 from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
 from manual_grads.formulas.stable.softmax import (
     log_probabilities,

@@ -1,10 +1,9 @@
 r"""Task 21's network, with the derivatives of its links."""
 
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.inputs import Labels, are_indices, as_labels, widen
+from manual_grads.formulas.inputs import ArrayLike, Labels, are_indices, as_labels, widen
 from manual_grads.formulas.two_layer import as_network, matmul
 from manual_grads.nn.cross_entropy_rows import distribution_loss, index_loss
 from manual_grads.nn.sigmoid import sigmoid

@@ -31,6 +31,7 @@ def test_the_seed_decides(rule, soft_labels):
     assert not all(map(np.array_equal, first.args, other.args))
 
 
+@pytest.mark.smoke
 def test_every_second_label_is_saturated_where_g_is():
     cases = inputs.cases(RULES["softmax_cross_entropy_grad"], np.dtype("float32"), 10)
     logits, labels = cases.args
@@ -48,6 +49,7 @@ def test_networks_are_saturated_in_their_hidden_units_and_labels():
     assert ((margins > 20) & (labels == 0)).sum() >= 3
 
 
+@pytest.mark.smoke
 def test_exact_arguments_are_those_of_the_dtype():
     cases = inputs.cases(RULES["softmax_cross_entropy_grad"], jnp.dtype("bfloat16"), 3)
     logits, label = cases.exact(5)

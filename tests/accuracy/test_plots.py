@@ -59,6 +59,7 @@ def largest(curve, first, last):
     return np.nanmax(curve[(curve[:, 0] >= first) & (curve[:, 0] <= last), 1])
 
 
+@pytest.mark.smoke
 def test_the_lines_of_task_18_are_unequal(curves):
     lines = curves["task18-lines"]
     assert len(lines) == 6
@@ -76,6 +77,7 @@ def test_by_hand_is_accurate_everywhere(curves):
     assert largest(curves["cross-entropy-grad"]["autodiff, optax"], 20, 80) > 1e7
 
 
+@pytest.mark.smoke
 def test_nan_is_drawn_above_everything():
     z = np.zeros(plots.PER_BIN, np.float32)
     truth = plots.certified(lambda: [(v := plots.truths.sigmoid_grad(z.astype(float)), v)], jnp.float32)[0]

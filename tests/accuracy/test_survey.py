@@ -155,6 +155,7 @@ def test_promise_for_many_classes(classes, dtype):
         assert_kept(one_by_one(RULES[name], dtype, by.cases.args), by)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
@@ -227,6 +228,7 @@ def test_a_softmax_of_the_usual_kind_would_fail():
     assert usual.family.startswith("spread")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("off", [8, -8, 2**22], ids=str)
 def test_a_planted_error_of_a_few_ulp_in_one_entry_is_found_where_it_is(off):
     by = known_softmax()

@@ -44,6 +44,7 @@ def test_every_number_of_float32(name):
             assert_kept(worst)
 
 
+@pytest.mark.smoke
 @NAMES
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_the_reference_is_certified_by_balls(dtype, name):
@@ -77,6 +78,7 @@ def test_parts_are_the_whole():
     assert np.array_equal(whole.view(np.uint16), parts.view(np.uint16))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("wrong", "zeros"),
     [

@@ -71,6 +71,7 @@ def test_the_derivative_of_the_truth_is_the_truth_of_the_derivative(name, args, 
     assert balls.overlap(PROMISES[name].value(*args), want())
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("y", [LABEL, SOFT], ids=["index", "distribution"])
 def test_derivatives_of_cross_entropy(y):
     slope, hessian = by_series(cross_entropy(y), S), by_series(gradient(y), S)

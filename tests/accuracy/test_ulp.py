@@ -24,6 +24,7 @@ def test_an_ulp_is_that_of_the_power_of_two_below_the_true_value():
     assert ulp([1, 1 + 2**-20, 3 - 2**-20, -1, 2], [1, 1, 3, 1, 1]) == [0, 8, 4, 2**24, 2**23]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_the_next_number_is_one_ulp_away(dtype):
     info = jnp.finfo(dtype)
@@ -36,6 +37,7 @@ def test_an_error_can_be_counted_in_ulp_of_a_magnitude():
     assert ulp([1 + 2**-20], [1], magnitudes=np.array([1024.0])) == [8 / 1024]
 
 
+@pytest.mark.smoke
 def test_half_an_ulp_of_float64_is_seen():
     """What a subtraction in float64 would round away."""
     with balls.precision(200):

@@ -30,6 +30,7 @@ def test_a_jacobian_is_nothing_to_ask_check_grads(found):
     assert found["`jax.test_util.check_grads`"]["unasked wrong"] == ["softmax: sign"]
 
 
+@pytest.mark.smoke
 def test_the_others_do_use_the_manual_gradient():
     forward, args, by = WRONG["sigmoid: sign"][0]
     for check in (checkers.jax_check_grads, checkers.chex_numerical_grads):

@@ -12,6 +12,7 @@ from benchmarks.__main__ import main
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.smoke
 def test_there_is_no_gpu():
     words = [sys.executable, "-m", "benchmarks", "--quick", "--platform", "gpu"]
     hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}  # if there is one here

@@ -21,6 +21,7 @@ def test_a_slower_contender_is_found_slower_by_its_factor(factor: float, drift: 
     assert found.verdict == ("slower" if factor > 1 else "faster")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("drift", [0.0, 0.02])
 def test_the_control_is_a_tie(drift: float) -> None:
     clock = Clock(drift)
@@ -53,6 +54,7 @@ def test_every_other_round_reverses_the_order() -> None:
     assert len({tuple(turn) for turn in turns}) > 2
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("factor", [1.001, float("nan"), 0.0, -1.0])
 def test_a_wrong_contender_is_not_timed(factor: float) -> None:
     clock = Clock()

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from benchmarks import page, results
 from tests.benchmarks.test_results import FOLDER
 
@@ -11,6 +13,7 @@ def test_the_readmes_table_is_that_of_the_results() -> None:
         assert line in text
 
 
+@pytest.mark.smoke
 def test_all_that_the_readme_shows_is_there() -> None:
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", (FOLDER / "README.md").read_text())
     assert len(linked) > 4

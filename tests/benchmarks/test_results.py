@@ -47,6 +47,7 @@ def file_of(directory: Path, *rows: dict, suite: str = "full", thp_rows: tuple[d
     return directory / "r.json"
 
 
+@pytest.mark.smoke
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     found = results.load(file_of(tmp_path, row()))
     assert found["rows"] == [json.loads(json.dumps(row()))]
@@ -96,6 +97,7 @@ def test_a_busy_machine_is_said_to_be_busy() -> None:
     assert "WARNING" in " ".join(map(str, report.machine_lines({**MACHINE, "load": 1.5})))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("suite", ["full", "sweep"])
 def test_the_pictures_are_drawn_and_not_empty(suite: str, tmp_path: Path) -> None:
     large = [

@@ -40,6 +40,7 @@ def test_all_jax_contenders_compute_the_same(workload: Workload) -> None:
             assert found["status"] == "timed", found
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("workload", [SMALL[1], SMALL[-1]], ids=lambda w: w.name)
 def test_a_lost_sign_is_seen_at_the_real_tolerance(workload: Workload) -> None:
     hand = workload.contenders[0]

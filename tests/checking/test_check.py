@@ -19,6 +19,7 @@ def doubled(z):
     return 2 * f.sigmoid_grad(z)
 
 
+@pytest.mark.smoke
 def test_a_report_is_a_table_of_every_check():
     report = check_gradient(f.sigmoid, f.sigmoid_grad, (f.Z,))
     checks = {(row.dtype, row.check) for row in report.rows}
@@ -77,6 +78,7 @@ def test_named_tuples_are_arguments_and_run_again_too():
         exec(line.strip(), {"manual": lambda line: Line(line.slope, line.offset)})
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dtypes", [[], "float33", ["int32"]])
 def test_dtypes_that_are_none(dtypes):
     with pytest.raises((TypeError, ValueError), match=r"dtypes .*expected some of float16, bfloat16"):

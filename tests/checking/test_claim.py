@@ -38,6 +38,7 @@ def test_a_tree_s_arrays_have_their_places_and_owners():
     assert (again["w"].tolist(), again["bias"], again["name"], three) == ([1, 2], None, "sum", 3)
 
 
+@pytest.mark.smoke
 def test_only_what_is_differentiated_is_so_and_a_cotangent_is_no_argument_of_the_forward():
     claim, _ = as_claim(lambda x, y: (x * y).sum(), lambda x, y: y, (X, X), jax.grad)
     assert (claim.arity, claim.differentiated) == (2, (True, False))
@@ -74,6 +75,7 @@ def test_what_is_no_array_is_held(example, held):
     assert len(claim.differentiated) == held.count(False)
 
 
+@pytest.mark.smoke
 def test_a_number_that_the_forward_or_the_gradient_needs_is_held():
     claim, _ = as_claim(lambda x, n: energy(x) * len(range(n)), lambda x, n: n * x, (X, 3), jax.grad)
     assert claim.held[1] is not None

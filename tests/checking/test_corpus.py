@@ -25,15 +25,19 @@ DAILY = {
     "sigmoid, bfloat16, in float32",
     "a kink",
 }
+SMOKE = {"sigmoid: 0.1 %", "sigmoid, σ(1 − σ)"}
 pytestmark = pytest.mark.usefixtures("shared_oracles")
+
+
+def marks_of(name):
+    if name in SMOKE:
+        return [pytest.mark.smoke]
+    return [] if name in DAILY else [pytest.mark.slow]
 
 
 def a_part_of(names):
     """The names, all but a few marked."""
-    return [
-        pytest.param(name, marks=[pytest.mark.xdist_group("corpus"), *([] if name in DAILY else [pytest.mark.slow])])
-        for name in names
-    ]
+    return [pytest.param(name, marks=[pytest.mark.xdist_group("corpus"), *marks_of(name)]) for name in names]
 
 
 @cache

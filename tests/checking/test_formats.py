@@ -28,6 +28,7 @@ def test_the_example_s_own_and_float64_or_what_is_asked_for(own, asked, names):
     assert [[str(np.dtype(d)) for d in fmt.dtypes] for fmt in formats] == [[name, "int32"] for name in names]
 
 
+@pytest.mark.smoke
 def test_of_several_own_formats_the_widest_gives_the_name_and_the_digits():
     example = [np.ones(2, np.float32), np.ones(2, jnp.bfloat16)]
     assert formats_of(example, None)[0].name == "float32"

@@ -3,6 +3,7 @@
 import json
 
 import jax
+import pytest
 
 from manual_grads.checking import raised
 from manual_grads.checking.verify import verify_rule
@@ -23,6 +24,7 @@ def test_the_innermost_place_that_is_no_library_s():
     assert __file__ in raised.place(error)
 
 
+@pytest.mark.smoke
 def test_what_jax_says_of_its_frames_is_left_out():
     error = caught(jax.jit(lambda x: {}["no"]), 1.0)
     error.add_note("said by us")

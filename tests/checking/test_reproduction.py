@@ -28,6 +28,7 @@ def test_a_function_s_name(function, name):
     assert name_of(function) == name
 
 
+@pytest.mark.smoke
 def test_a_claim_in_a_line():
     claim = as_claim(lambda x: sigmoid(x).sum(), sigmoid_grad, X, jax.grad)[0]._replace(forward=sigmoid)
     assert title(claim) == "sigmoid_grad == grad(sigmoid)"

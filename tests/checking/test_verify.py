@@ -93,6 +93,7 @@ def test_what_fails_and_what_raises_is_recorded():
     assert "KeyError: 'mine'; raised by the manual gradient; check: eager" in broken.failures[0]
 
 
+@pytest.mark.smoke
 def test_what_is_claimed_of_a_network():
     names = [what for what, *_ in claims(RULES["two_layer_grads"], 0)]
     assert names == [
@@ -114,6 +115,7 @@ def test_a_rule_without_batch_axes_claims_nothing_of_batches():
     assert verify_rule(rule, thorough=False).passed
 
 
+@pytest.mark.smoke
 def test_examples_differ_between_arguments_and_seeds():
     (_, first, *_), (_, second, *_) = (next(claims(RULES["softmax_jvp"], seed)) for seed in (0, 1))
     assert not jnp.array_equal(first[0], first[1])

@@ -23,6 +23,7 @@ def results(capsys):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.smoke
 def test_a_row_for_each_dtype(capsys):
     assert main(["accuracy", "--only", "sigmoid_grad", "--only", "log_softmax"]) == 0
     printed = capsys.readouterr().out

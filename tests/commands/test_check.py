@@ -34,6 +34,7 @@ def file(tmp_path):
     return written
 
 
+@pytest.mark.smoke
 def test_a_right_rule_passes(file, capsys):
     before = dict(RULES)
     assert main(["check", file(RIGHT), "--json"]) == 0

@@ -143,6 +143,7 @@ def test_a_command_needs_what_it_is_said_to_need():
     assert found == {command: sorted(needed) for command, needed in extras.NEEDED.items()}
 
 
+@pytest.mark.smoke
 def test_the_extras_are_those_of_pip():
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     for extra, packages in extras.PACKAGES.items():

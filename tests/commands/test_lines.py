@@ -1,5 +1,7 @@
 """`manual-grads lines`, in process: what it prints, and its exit status."""
 
+import pytest
+
 from manual_grads.__main__ import main
 from manual_grads.commands import lines as lines_command
 from manual_grads.derivations import task18
@@ -17,6 +19,7 @@ def test_a_wrong_line_fails(monkeypatch, capsys):
     assert printed.count("✓ proved") == 8
 
 
+@pytest.mark.smoke
 def test_lines_of_one_task(capsys):
     assert main(["lines", "19.2"]) == 0
     printed = capsys.readouterr().out

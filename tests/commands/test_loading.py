@@ -97,6 +97,7 @@ def test_what_is_no_file_of_rules(target, said, tmp_path):
     assert refused(target).startswith(said)
 
 
+@pytest.mark.smoke
 def test_a_file_of_rules():
     Path("mine.py").write_text(RULE)
     assert [rule.name for rule in rules_of("mine.py")] == ["energy_grad"]

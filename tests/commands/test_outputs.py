@@ -23,6 +23,7 @@ def no_work(monkeypatch):
     monkeypatch.setattr("benchmarks.checkers.survey", work)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("file", "said"),
     [

@@ -130,6 +130,7 @@ def test_tables_can_be_read_at_any_width(width, monkeypatch):
     assert len(ticks) == len(RULE) * (1 + len(FLOATS)) + len(RUNS)
 
 
+@pytest.mark.smoke
 def test_columns_are_left_out_one_after_the_other():
     columns = Column("name"), Column("less", spare=2), Column("least", spare=3), Column("more", spare=1)
     row = [("a" * 10, "b" * 10, "c" * 10, "d" * 10)]

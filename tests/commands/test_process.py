@@ -192,6 +192,7 @@ def test_json_loses_nothing_in_any_encoding(encoding, started):
     assert json.loads(out.decode(encoding))["lines"][0]["line"] == "σ(z)"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("module", ["manual_grads", "benchmarks"])
 def test_help_prints_in_ascii(module, started):
     process = started([sys.executable, "-m", module, "--help"], env=os.environ | {"PYTHONIOENCODING": "ascii"})

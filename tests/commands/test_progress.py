@@ -23,6 +23,7 @@ def said_in(stream, monkeypatch, as_json=False):
     return so_far
 
 
+@pytest.mark.smoke
 def test_a_log_has_a_line_as_each_part_is_done(monkeypatch):
     stream = io.StringIO()
     so_far = said_in(stream, monkeypatch)

@@ -37,6 +37,7 @@ def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.smoke
 def test_the_table(few_classes, capsys):
     assert main(["train", "--epochs", "1", "--seed", "3"]) == 0
     printed = capsys.readouterr().out

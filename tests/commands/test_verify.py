@@ -56,6 +56,7 @@ def test_json_has_stable_keys(few_rules_and_lines, capsys):
     assert results["digits"]["passed"]
 
 
+@pytest.mark.smoke
 def test_only_one_rule(capsys):
     assert main(["--only", "sigmoid_grad", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)

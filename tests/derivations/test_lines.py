@@ -50,6 +50,7 @@ def test_a_misprinted_line_would_be_judged_false(chain, line, misprint):
     assert max(verdict.float64_error for verdict in verdicts) > 1e-3
 
 
+@pytest.mark.smoke
 @MISPRINT
 def test_a_correct_line_is_not_refuted(chain, line, misprint):
     """What is called a misprint must really differ: the corrected form in the printed one's place isn't refuted."""
@@ -103,6 +104,7 @@ LITERAL = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", LITERAL)
 def test_every_line_is_jax_grad_of_the_literal_forward(name):
     chain, autodiff = LITERAL[name]
@@ -166,6 +168,7 @@ def test_symbolic_equality_is_not_gullible():
     assert not symbols.equal(np.array([a, b]), np.array([a, a]))
 
 
+@pytest.mark.smoke
 def test_balls_are_not_gullible():
     with balls.precision(200):
         one, nearly = balls.as_balls(np.array(1.0)), balls.as_balls(np.array(1.0 + 2**-52))

@@ -77,6 +77,7 @@ LABELS = [3, 0, -1, 2]
 OUTSIDE = np.array([True, False, True, False])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("way", ["vmap", "batch"])
 def test_traced_label_outside_the_classes(results):
     of_logits = results(everything, [MASKED] * 4, LABELS, [T] * 4, [C] * 4)

@@ -14,6 +14,7 @@ J = np.array([[1, 0, -1], [0, 0, 0], [-1, 0, 1]]) / 4
 JT = np.array([-0.5, 0, 0.5])  # J·T
 
 
+@pytest.mark.smoke
 def test_masked_class(check):
     gradients = np.array([[-0.5, 0, 0.5], [0.5, 0, -0.5]])
     check(
@@ -46,6 +47,7 @@ def test_all_masked(check):
     all_nan(check, [[-INF] * 3] * 3)
 
 
+@pytest.mark.smoke
 def test_nan_or_infinite_logit(check):
     all_nan(check, NONSENSE[1:])
 

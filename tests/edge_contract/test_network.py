@@ -26,6 +26,7 @@ def test_saturated_hidden_units(check, largest, way):
     check(network, [[4.0]], [0], [2.0], shared=(largest * A, B), loss=LN3, dv=DV, dx=0, vjp_x=0, dsigma=0, **gradients)
 
 
+@pytest.mark.smoke
 def test_no_hidden_units(check, way):
     gradients = of_one_example(way, dA=0, dB=0)
     check(network, [[4.0]], [0], [2.0], shared=(A[:0], B[:, :0]), loss=LN3, dv=DV, dx=0, vjp_x=0, **gradients)
@@ -51,6 +52,7 @@ def test_traced_label_outside_the_classes_of_a_network(check):
     check(network, [[0.0]] * 4, labels, cotangents, shared=weights, **wanted)
 
 
+@pytest.mark.smoke
 def test_sums_over_a_batch(dtype):
     """One NaN is in all of dA and dB, since it is in their sums."""
     with jax.enable_x64(dtype == "float64"):

@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.edge_contract import test_labels, test_logits, test_network, test_where
 from tests.formulas import test_inputs
 
 DOCS = Path(__file__).parents[2] / "docs" / "edge-contract.md"
 
 
+@pytest.mark.smoke
 def test_every_row_has_its_test_and_every_test_its_row():
     rows = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     tests = [

@@ -18,6 +18,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("function", SOFTMAXES)
 def test_classes_left_out_of_a_softmax(function):
     f = jax.jit(partial(function, where=KEPT))
@@ -46,6 +47,7 @@ def test_examples_left_out(loss):
     assert (gradient == 0).all()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_examples_left_out_of_a_linear_layer(reduction):
     def loss(h, B):

@@ -10,6 +10,7 @@ import manual_grads as mg
 LABEL = jnp.zeros(410, jnp.int32)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "loss",
     [

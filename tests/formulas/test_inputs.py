@@ -136,6 +136,7 @@ def test_no_classes(name, function, args):
         function(*args)
 
 
+@pytest.mark.smoke
 def test_sequences_and_scalars_are_converted():
     softmax: Any = mg.softmax
     np.testing.assert_array_equal(softmax([0.0, 0.0]), [0.5, 0.5])

@@ -55,6 +55,7 @@ def test_shift_invariance_is_exact(s, c):
     np.testing.assert_array_equal(jacobian(s + np.float32(c)), jacobian(s))
 
 
+@pytest.mark.smoke
 @many
 @given(pairs)
 def test_jvp_and_vjp_are_adjoint(arrays):
@@ -87,6 +88,7 @@ def test_cross_entropy_s_gradient_sums_to_zero_even_when_saturated(s, label):
         assert abs(got.sum()) <= 12 * U * np.abs(got).max() + len(s) * TINY
 
 
+@pytest.mark.smoke
 @many
 @given(hnp.arrays(np.float32, 100, elements=st.floats(width=32, allow_nan=False)))
 def test_sigmoid_s_derivative_is_even_bit_for_bit(z):

@@ -61,6 +61,7 @@ def test_this_very_test_finds_it(planted):
     assert (AUTODIFF | WITH_RULES) & set(names_outside_claims(ast.parse(planted)))
 
 
+@pytest.mark.smoke
 def test_it_found_the_files():
     assert {"sigmoid.py", "softmax.py", "two_layer.py", "stable/exponentials.py", "stable/softmax.py"} <= set(FILES)
 

@@ -32,6 +32,7 @@ def test_every_product_is_of_full_precision(rule, soft_labels):
     assert text.count("precision = [HIGHEST, HIGHEST]") == text.count("dot_general")
 
 
+@pytest.mark.smoke
 def test_every_product_of_the_network_is_of_full_precision_through_nn():
     args = RULES["two_layer_grads"].example(jax.random.key(0), jnp.dtype("float32"), Sizes(batch=(2,)))
     gradients = jax.grad(lambda *args: nn.two_layer_loss(*args).sum(), (0, 1, 2))

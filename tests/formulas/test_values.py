@@ -80,6 +80,7 @@ def test_a_distribution_is_a_weighted_sum_of_labels(name):
         np.testing.assert_allclose(function(*args, y), want, rtol=1e-15)
 
 
+@pytest.mark.smoke
 def test_numbers_known_by_heart():
     with jax.enable_x64(True):
         chex.assert_trees_all_close(mg.sigmoid(jnp.array([0, LN3])), jnp.array([0.5, 0.75]), rtol=1e-15)
@@ -106,6 +107,7 @@ def test_the_four_factors_multiply_to_the_gradient():
         chex.assert_trees_all_close(product, jax.jit(mg.two_layer_grads)(x, A, B, labels)[0], rtol=1e-14, atol=1e-16)
 
 
+@pytest.mark.smoke
 def test_mixed_dtypes_give_each_gradient_its_own():
     random = np.random.default_rng(3)
     x, A, B = (

@@ -7,6 +7,7 @@ import pytest
 from manual_grads.nn.axes import as_axes, as_mask, as_rows, broadcast, from_rows, without_masked
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -3, (0, 2), (2, 0), (-1, 1), (), None], ids=str)
 def test_rows_and_back(axis):
     x = np.arange(24).reshape(2, 3, 4)

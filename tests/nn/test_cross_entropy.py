@@ -1,5 +1,6 @@
 """`nn`'s cross-entropies in place of optax's: axes, masks, labels, and what is refused."""
 
+import math
 from functools import partial
 
 import jax
@@ -21,7 +22,7 @@ def labels_for(axis, s=S):
     """Class indices for each example."""
     axes = np.atleast_1d(axis) % s.ndim
     batch = [n for a, n in enumerate(s.shape) if a not in axes]
-    return np.random.default_rng(1).integers(np.prod([s.shape[a] for a in axes]), size=batch)
+    return np.random.default_rng(1).integers(math.prod(s.shape[a] for a in axes), size=batch)
 
 
 @pytest.mark.parametrize("axis", [pytest.param(0, marks=pytest.mark.slow), (2, 1)], ids=str)
@@ -50,6 +51,7 @@ def test_masks_of_logits(axis, shape):
 BY = pytest.mark.parametrize("by", [jax.grad, jax.jacfwd], ids=["reverse", "forward"])
 
 
+@pytest.mark.smoke
 @BY
 @pytest.mark.parametrize("call", [pytest.param(lambda f: f, marks=pytest.mark.slow, id="eager"), jax.jit])
 def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):
@@ -98,6 +100,7 @@ def test_one_hot_labels_need_not_be_floats(labels):
     np.testing.assert_allclose(got, jax.jit(jax.grad(lambda s: index(s, np.arange(3)).sum()))(s), rtol=1e-6)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("logits", "labels"), [("bfloat16", "float32"), ("float16", "bfloat16"), ("bfloat16", "bfloat16")]
 )

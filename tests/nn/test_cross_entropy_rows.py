@@ -19,6 +19,7 @@ EITHER = pytest.mark.parametrize("loss", LOSSES)
 SIZES = pytest.mark.parametrize("rows", [1, 64])
 
 
+@pytest.mark.smoke
 @EITHER
 @SIZES
 def test_derivatives_keep_their_digits_where_the_label_has_nearly_everything(loss, rows):
@@ -145,6 +146,7 @@ def test_every_transform_gives_the_same_gradient(loss, transform):
     np.testing.assert_allclose(jax.jit(transform(f))(S, labels), want, rtol=1e-5, atol=1e-7)  # some ULP of g, minus y
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("order", [3, 4])
 def test_higher_derivatives_are_those_of_the_logarithm(order):
     """Along one logit, ln(1 + e^z) − z: its derivatives, beyond the second, by finite differences in float64."""

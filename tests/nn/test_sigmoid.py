@@ -14,6 +14,7 @@ def test_value_and_derivatives_are_those_of_jax():
     assert_same(nn.sigmoid, np.array([[-3.0, 0.25, 1.5], [7.0, 0.0, -0.1]]))
 
 
+@pytest.mark.smoke
 def test_third_derivative_at_zero():
     """An even σ' whose formula has |x| in it: differentiated by autodiff, its curvature at 0 would be lost."""
     third = jax.jit(jax.grad(jax.grad(jax.grad(nn.sigmoid))))
@@ -31,6 +32,7 @@ def test_the_second_derivative_keeps_its_digits_near_zero():
     np.testing.assert_allclose(jax.grad(jax.grad(nn.sigmoid))(1e-4), -np.tanh(5e-5) / 4, rtol=1e-6)  # 1 − 2σ cancels
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_dtypes_and_what_is_kept(dtype):
     x = jnp.linspace(-9, 9, 64, dtype=dtype)
@@ -40,6 +42,7 @@ def test_dtypes_and_what_is_kept(dtype):
     np.testing.assert_array_equal(jax.grad(lambda x: nn.sigmoid(x).sum())(x), mg.sigmoid_grad(x))
 
 
+@pytest.mark.smoke
 def test_weak_types_stay_weak():
     assert nn.sigmoid(1.0).weak_type
     assert (nn.sigmoid(1.0) * jnp.bfloat16(1)).dtype == jnp.bfloat16

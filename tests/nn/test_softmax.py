@@ -22,6 +22,7 @@ def test_value_and_derivatives_are_those_of_jax(function, axis):
     assert_same(function, X, axis=axis)
 
 
+@pytest.mark.smoke
 def test_where_too():
     """But for log-softmax: there jax.nn's minus infinities are no use to the sums that are compared."""
     assert_same(nn.softmax, X, axis=1, where=X[..., :1] > -1)
@@ -61,6 +62,7 @@ def test_masked_classes_cost_nothing_whatever_they_hold(function):
         assert jnp.isfinite(product).all()  # directions that hold NaN at masked classes, too
 
 
+@pytest.mark.smoke
 @BOTH
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_the_formulas_values_and_only_g_kept(function, dtype):

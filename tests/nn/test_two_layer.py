@@ -11,6 +11,7 @@ from manual_grads.formulas.two_layer import network
 from manual_grads.rules import Sizes
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dtype", [pytest.param("bfloat16", marks=pytest.mark.slow), "float32"])
 @pytest.mark.parametrize("soft_labels", [False, True], ids=["integer", "distribution"])
 def test_value_and_gradients_are_those_by_hand(dtype, soft_labels):

@@ -2,11 +2,13 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import manual_grads as mg
 from manual_grads.training import digits
 
 
+@pytest.mark.smoke
 def test_batches_are_the_digits_each_once_an_epoch_and_none_held_out():
     data = digits.digits()
     assert len(data.labels) + len(data.held_out_labels) == 1797

@@ -44,7 +44,7 @@ class ExpFormat(NamedTuple):
     ln2_high: float  # so short that its product with an integer below 2¹² is exact
     ln2_low: float  # the rest of ln 2
     degree: int  # of a Taylor series whose second derivative, too, is e^r to 2u for |r| ≤ ln 2 / 2
-    integer: type  # of the format's width
+    integer: Any  # the dtype of integers of the format's width
     unit: float  # what stands for e^0: far above underflow, and 2²⁴ terms below overflow
     stored_unit: float  # the same of `stored_exp`, so that squares and their sums neither overflow nor underflow
 

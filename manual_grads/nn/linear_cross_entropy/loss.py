@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
+from manual_grads.formulas.inputs import ArrayLike
 from manual_grads.nn.linear_cross_entropy.blocks import Blocks, gradients, losses, losses_and_gradients
 from manual_grads.nn.linear_cross_entropy.inputs import as_class_indices, as_count, as_included, as_layer, check_axis
 from manual_grads.nn.linear_cross_entropy.mesh import all_classes, summed_like, total, varying

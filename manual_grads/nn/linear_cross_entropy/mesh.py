@@ -9,13 +9,14 @@ from jaxtyping import Array
 
 def varying(x: Array) -> frozenset[str]:
     """The mesh axes along which x may differ from device to device: none outside `jax.shard_map`."""
-    return jax.typeof(x).manual_axis_type.varying
+    kind = jax.typeof(x)
+    return kind.vma if hasattr(kind, "vma") else kind.manual_axis_type.varying  # vma: up to JAX 0.9
 
 
 def varying_like(tree: Any, *others: Array) -> Any:
     """`tree`, its arrays marked as varying wherever one of the others does, as what a loop adds these to must be."""
     axes = frozenset().union(*map(varying, others))
-    return jax.tree.map(lambda x: lax.pcast(x, tuple(sorted(axes - varying(x))), to="varying"), tree)
+    return jax.tree.map(lambda x: _marked(x, tuple(sorted(axes - varying(x)))), tree)
 
 
 def summed_like(cotangent: Array, primal: Array) -> Array:
@@ -42,3 +43,10 @@ def total(x: Array, axis: Any) -> Array:
 def largest(x: Array, axis: Any) -> Array:
     """The maximum of x over the devices that the classes are split over."""
     return x if axis is None else lax.pmax(x, axis)
+
+
+def _marked(x: Array, axes: tuple[str, ...]) -> Array:
+    """x, marked as varying along those axes too."""
+    if hasattr(lax, "pcast"):
+        return lax.pcast(x, axes, to="varying")
+    return getattr(lax, "pvary")(x, axes)  # noqa: B009 - up to JAX 0.8

@@ -56,6 +56,7 @@ def test_what_is_right_by_itself_is_no_explanation_of_the_few_that_are_wrong():
     assert not evidence(WANT).explains(WANT)  # nothing is wrong
 
 
+@pytest.mark.smoke
 def test_an_error_is_that_of_what_is_decided():
     got = some(1, 5.0)
     assert evidence(got).error(got) == 4

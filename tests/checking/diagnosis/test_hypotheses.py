@@ -33,6 +33,7 @@ def best(got, want, inputs=(("[0]", X), ("[1]", C), ("[2]", LABELS)), others=())
     return (found[0].name, found[0].text) if found else ("unexplained", "")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("got", "want", "name", "said"),
     [

@@ -62,6 +62,7 @@ def test_what_says_nothing(made):
     assert not of_behaviour([], made)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("expected", "got", "name"),
     [

@@ -12,6 +12,7 @@ from tests.checking.records import U, claim_of, expected_of, leaf_of, oracles_of
 POINTS = [np.ones((4, 2))]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("f", "eps"),
     [
@@ -40,6 +41,7 @@ def allowed(moved=0.0, name="float32", manual=lambda x: 2 * x, asked=None, **ora
     return with_formula_allowance(claim_of(manual), made, right, trial_of(POINTS, name=name))
 
 
+@pytest.mark.smoke
 def test_a_formula_s_own_rounding_is_allowed():
     right = allowed(moved=3.0)
     assert right.for_formula

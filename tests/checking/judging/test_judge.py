@@ -48,6 +48,7 @@ def test_a_row_without_values_is_wrong_if_there_is_a_complaint():
     assert (row.passed, row.part, row.ulp, row.kind) == (False, np.inf, np.inf, "behaviour")
 
 
+@pytest.mark.smoke
 def test_of_a_right_gradient_every_call_is_made_and_its_behaviour_seen():
     judgement, made = judged(lambda x: 2 * x, others=5)
     assert made == [0, 1, 2, 3, 4, 5]

@@ -49,6 +49,7 @@ def test_the_slope_is_right_too_where_there_is_one():
     assert found[0, 1] > 1
 
 
+@pytest.mark.smoke
 def test_the_worst_entry_and_the_largest_error_in_ulp_may_be_two():
     strict = leaf_of([[1.0, 1.0]] * 3, allowance=np.full((3, 2), 1e-7))
     lax = leaf_of([[1.0, 1.0]] * 3, allowance=np.full((3, 2), 1.0))

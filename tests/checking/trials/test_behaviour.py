@@ -25,6 +25,7 @@ def double(x):
     return 2 * x
 
 
+@pytest.mark.smoke
 def test_a_right_gradient_behaves():
     assert seen(double) == (EVERYTHING, {})
     assert seen(double, everything=False) == (["determinism"], {})
@@ -48,6 +49,7 @@ def test_it_differs_when_it_is_compiled_again():
     assert kinds == {"determinism, jit": "non-deterministic"}
 
 
+@pytest.mark.smoke
 def test_a_tracer_outlives_its_trace():
     kept = []
 

@@ -27,6 +27,7 @@ def test_all_points_are_tried_at_once():
     assert given(first) == [[x.tolist() for x in ARRAYS]]
 
 
+@pytest.mark.smoke
 def test_some_are_by_every_transform():
     found = {call.name: call for call in calls(claim_of(total, 2), 11, SOME, 5, True, "float64")}
     one_at_a_time = [[3.0, 30.0], [1.0, 10.0]]
@@ -92,6 +93,7 @@ def test_what_a_call_raises_is_its_complaint():
     assert isinstance(found.complaint.error, KeyError)
 
 
+@pytest.mark.smoke
 def test_a_tracer_that_is_used_later_has_leaked():
     kept = []
     jax.eval_shape(lambda x: kept.append(x) or x, 1.0)

@@ -18,6 +18,7 @@ def points(forward, args, thorough=True, by=jax.grad, dtype="float32"):
     return points_of(claim, example, dtypes, 0, thorough, None)
 
 
+@pytest.mark.smoke
 def test_every_kind_is_there():
     names = set(points(lambda x: (x**2).sum(), (X,)).names)
     for name in (
@@ -166,6 +167,7 @@ def test_four_positive_numbers_stay_positive():
     assert (x[[name.startswith("random") for name in names]] > 0).all()
 
 
+@pytest.mark.smoke
 def test_points_are_numbers_of_the_format():
     (x,) = points(lambda x: (x**2).sum(), (X,), dtype="bfloat16").arrays
     np.testing.assert_array_equal(x, x.astype(jnp.bfloat16).astype(np.float64))

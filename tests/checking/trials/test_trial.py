@@ -1,6 +1,7 @@
 """What is tried in a format: the points, and some where one argument alone varies."""
 
 import numpy as np
+import pytest
 
 from manual_grads.checking.compiling import Compiled
 from manual_grads.checking.formats import TrialFormat
@@ -28,6 +29,7 @@ def test_a_quick_trial_is_of_the_points_alone():
     assert quick.usual.tolist() == [False, True, True, True, True]
 
 
+@pytest.mark.smoke
 def test_a_thorough_one_varies_each_argument_alone():
     thorough = tried(every_call=True, thorough=True)
     assert thorough.names[5:] == ["args[0] alone varied"] * 3 + ["args[1] alone varied"] * 3

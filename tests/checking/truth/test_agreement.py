@@ -26,6 +26,7 @@ def verdict(
     return found, [remark for remark, where in found.remarks.items() if where.any()]
 
 
+@pytest.mark.smoke
 def test_all_agree():
     found, said = verdict(RIGHT, RIGHT, RIGHT)
     np.testing.assert_array_equal(found.want, RIGHT)

@@ -40,6 +40,7 @@ def oracles_of(forward, by=jax.grad, args=(X,), thorough=False):
     return compiled_oracles(claim, example, 2.0**-23, thorough)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("forward", "own_rules"),
     [
@@ -112,6 +113,7 @@ def test_so_many_points_are_differenced_at_once():
     assert differenced_at_once([np.ones((100, 150)), np.ones((100, 50))]) == 10
 
 
+@pytest.mark.smoke
 def test_each_oracle_is_right_and_noise_moves_it():
     oracles = oracles_of(lambda x: jnp.sin(x).sum(), thorough=True)
     points, want = np.stack([X, -X]), np.cos(np.stack([X, -X]))

@@ -53,6 +53,7 @@ def leaf_of(dtype="float64", usual=USUAL, points=X, derivative=double, **oracles
     return found.leaves[0], found
 
 
+@pytest.mark.smoke
 def test_all_is_well():
     leaf, found = leaf_of(modes={"forward": double}, stepped=lambda h, x: double(x))
     np.testing.assert_array_equal(leaf.want, 2 * X)

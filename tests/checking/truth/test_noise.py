@@ -24,6 +24,7 @@ def spread(f, *args, differentiated=None, how=noisy):
     return np.max(np.abs(results - results[0]), axis=0)
 
 
+@pytest.mark.smoke
 def test_no_noise_changes_nothing():
     x = jnp.linspace(-2, 2, 7)
     f = jax.jit(lambda x: jnp.tanh(x).sum() / x[0])
@@ -38,6 +39,7 @@ def test_cancellation_shows():
     assert 1e3 * U < relative < 1e5 * U
 
 
+@pytest.mark.smoke
 def test_a_loop_is_as_noisy_as_its_rounds_written_out():
     def body(x):
         return jnp.sin(3 * x) - 0.9 * x
@@ -54,6 +56,7 @@ def test_a_loop_is_as_noisy_as_its_rounds_written_out():
     assert 0.2 < spread(loop, x) / spread(written_out, x) < 5
 
 
+@pytest.mark.smoke
 def test_branches_are_evaluated_with_noise():
     def branch(x):
         return jax.lax.cond(x > 0, lambda x: (1 + x) - 1, lambda x: x, x)

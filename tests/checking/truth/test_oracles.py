@@ -23,6 +23,7 @@ def at():
     return jnp.array([0.3, -1.2, 2.0]), jnp.array(1.7)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_first_and_second_derivatives(oracle):
     g = ORACLES[oracle](f)

@@ -67,6 +67,7 @@ def renamed(eqn, parameter):
     return eqn.replace(primitive=other, params=params)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_what_has_a_parameter_by_another_name_is_evaluated_as_it_is(name, parameter):
     jaxpr, eqn = equation_of(name)
@@ -89,6 +90,7 @@ def test_control_flow_that_has_a_parameter_more_is_opaque(name):
     assert kind_of(eqn.replace(params={**eqn.params, "backwards": True})) is Kind.OPAQUE
 
 
+@pytest.mark.smoke
 def test_opaque_control_flow_is_checked_and_said_to_be_opaque(monkeypatch):
     def loop(x):
         return lax.scan(lambda c, y: (c + jnp.sin(y), None), 0.0, x)[0]

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from manual_grads.checking.claim import as_claim
 from manual_grads.checking.truth.compiled import compiled_oracles
@@ -15,6 +16,7 @@ def oracles_of(forward, points):
     return compiled_oracles(claim, example, 2.0**-52, thorough=True)
 
 
+@pytest.mark.smoke
 def test_slopes_and_what_they_are_good_to():
     points = np.linspace(-2, 2, 15).reshape(5, 3)
     oracles = oracles_of(lambda x: jnp.sin(3 * x).sum(), points)

@@ -1,6 +1,7 @@
 """How far noise moves a result, what it changes altogether, and what can't be measured by it."""
 
 import numpy as np
+import pytest
 
 from manual_grads.checking.truth.spread import (
     JUMP,
@@ -48,6 +49,7 @@ def test_what_noise_makes_nan_either_way_cannot_be_measured():
     assert spread_of(patterns(np.nan, (np.nan, np.nan), (1.125, 0.875))).tolist() == [[0.0]]
 
 
+@pytest.mark.smoke
 def test_a_jump_is_a_part_of_the_largest_entry():
     moved = np.ones((1, 3, 3))
     moved[0, 1:, 0] = 1 + 0.9 * JUMP

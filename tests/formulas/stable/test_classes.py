@@ -10,6 +10,7 @@ from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 I = jnp.array([2, 0, 3], jnp.int32)  # noqa: E741 - the labels; three classes: the last label is none
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("rows", [3, LARGE_ARRAY_SIZE])
 def test_an_entry_is_taken_and_replaced(rows):
     x, i = jnp.resize(jnp.arange(9.0), (rows, 3)), jnp.resize(I, rows)

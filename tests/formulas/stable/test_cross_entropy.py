@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import manual_grads
 from manual_grads.derivations import CHAINS
@@ -33,6 +34,7 @@ def every_form(exp, s):
     return {name: form(exp, s, s.max(-1), *rest) for name, (form, *rest) in FORMS.items()}
 
 
+@pytest.mark.smoke
 def test_the_exponential_s_factor_cancels():
     """Logits of all rows below 0, and above; the two exponentials differ by a factor of each row."""
     for s in (S, S - 20, S + 20):

@@ -49,6 +49,7 @@ def test_is_accurate_to_an_ulp_and_a_bit(scale, shape, dtype):
     assert np.all(e[~normal] <= np.finfo(dtype).tiny)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("dtype", "call"),
     [(np.float32, lambda f: f), (np.float32, jax.jit), (np.float64, jax.jit)],
@@ -89,6 +90,7 @@ def test_shifted_is_accurate_below_64(offset, scale, shape):
     np.testing.assert_array_equal(largest, e.max(-1, keepdims=True))  # the same bits, or a quotient wouldn't be one
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("largest", "used"), [(63.9, shifted_exp), (64.0, scaled_exp), (np.inf, scaled_exp)])
 def test_one_row_that_needs_it_scales_them_all(used, largest):
     s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (64, 64)), jnp.float32).at[1, 2].set(largest)

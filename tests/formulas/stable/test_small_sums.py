@@ -20,6 +20,7 @@ def assert_small_sums(logits, sum_of_others):
 
 
 # Of 67, 16 are done at a time, and the last 16 overlap.
+@pytest.mark.smoke
 @pytest.mark.parametrize(("rows", "offset"), [(1, 0), (67, 0), (67, 60), (67, 90)])
 def test_a_sum_that_matters_of_terms_that_underflow(rows, offset):
     """999 classes of about e^-88, each below the smallest normal number; their sum isn't. No two rows are alike."""

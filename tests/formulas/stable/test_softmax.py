@@ -14,6 +14,7 @@ LOGITS = dominated(SHARES)
 TRUE = jacobian_of(LOGITS)
 
 
+@pytest.mark.smoke
 def test_jacobian():
     """Within the 8 ULP that are promised; with the difference 1 − g_k for the dominant class, 17 and more."""
     assert ulp(jax.jit(weighted_jacobian)(np.ones(len(LOGITS), np.float32), LOGITS), TRUE) <= 8

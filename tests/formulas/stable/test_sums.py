@@ -19,6 +19,7 @@ TERMS = {
 
 
 # Rows that are few numbers, one row of many, and many rows of many.
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "shape", [(1,), (3,), (1000,), (100_000,), (3, 10), (1, 100_000), (64, 1000), (8, 100_000)], ids=str
 )
@@ -52,6 +53,7 @@ def test_compensation_survives_the_compiler_at_several_sizes():
         assert abs(jax.jit(pairwise_sum)(x) - want) <= 3 * np.spacing(want)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("call", "n"), [(lambda f: f, 100), (jax.jit, 1), (jax.jit, 10_000)], ids=["eager", "jit", "many"]
 )

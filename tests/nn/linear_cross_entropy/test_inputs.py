@@ -38,6 +38,7 @@ def test_examples_left_out_cost_nothing(traced, options, reduction):
     assert (dh[~keep] == 0).all()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_all_left_out(reduction):
     h, B, y = np.full((5, 3), np.nan, np.float32), problem(5, 3, 7)[1], np.full(5, -100)
@@ -61,6 +62,7 @@ def test_no_hidden_units():
     assert (dh.shape, dB.shape) == ((5, 0), (7, 0))
 
 
+@pytest.mark.smoke
 def test_one_example_without_batch_axes():
     h, B, y = problem(1, 3, 7)
     want, bounds = truth(h, B, y, np.ones(1))

@@ -94,6 +94,7 @@ def test_eager_as_jitted():
     check(got, *truth(h, B, y, weights_of("sum", len(y))), ROUNDOFF["float32"])
 
 
+@pytest.mark.smoke
 def test_saturated_examples_keep_their_digits():
     """The label has nearly all the probability: 1 − g_y and R are small, and no difference of larger numbers."""
     h, B, y = np.array([[20], [30]], np.float32), np.array([[1], [0], [0], [0]], np.float32), np.array([0, 0])
@@ -111,6 +112,7 @@ def test_extreme_logits():
     check(result(h, B, y, "sum", block_classes=4), want, bounds, ROUNDOFF["float32"])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("reduction", ["mean", pytest.param("none", marks=pytest.mark.slow)])
 def test_vmap_and_batch_axes(reduction):
     h, B, y = problem(12, 3, 11)

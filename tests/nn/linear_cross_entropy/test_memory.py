@@ -51,6 +51,7 @@ def test_frozen_weights_cost_no_memory_of_their_size():
     assert tiled <= autodiff / 32
 
 
+@pytest.mark.smoke
 def test_an_undifferentiated_call_computes_the_loss_alone():
     h, B, y = problem(64, 16, 1000)
     text = str(jax.jit(partial(linear_softmax_cross_entropy, block_classes=100)).lower(h, B, y).compile().as_text())

@@ -62,6 +62,7 @@ def test_in_blocks_of_examples_too(results):
     assert max(map(max, results["blocks of examples"])) <= 2.0**-24
 
 
+@pytest.mark.smoke
 def test_the_example_of_the_docs_runs():
     """On 8 devices, with arrays made for it, and against the unsharded function."""
     (example,) = re.findall(
