@@ -11,9 +11,8 @@ TESTS = Path(__file__).parent
 def without_smoke(folder):
     """The test files under a folder in which nothing is marked."""
     files = {file: file.read_text(encoding="utf-8") for file in folder.rglob("test_*.py")}
-    return sorted(
-        file.name for file, text in files.items() if not re.search(r"^[^#]*\bmark\.smoke\b", text, re.MULTILINE)
-    )
+    marked = re.compile(r"^[^#]*\bmark\.smoke\b", re.MULTILINE)
+    return sorted(str(file.relative_to(folder)) for file, text in files.items() if not marked.search(text))
 
 
 @pytest.mark.smoke

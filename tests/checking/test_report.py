@@ -18,6 +18,7 @@ def report(*rows, notes=()):
     return Report("f == grad(g)", list(rows), points=7, skipped=2, judged=0.5, notes=list(notes), seed=3)
 
 
+@pytest.mark.smoke
 def test_a_table_has_a_line_for_each_check():
     lines = str(report(SCAN, LEAK, notes=["something " * 30])).splitlines()
     assert lines[0] == "f == grad(g): FAILED"
