@@ -194,6 +194,14 @@ def test_no_configuration_is_changed():
     assert (dict(jax.config.values), jnp.ones(1).dtype) == before
 
 
+def test_a_result_of_another_structure_is_rejected_in_each_format():
+    with pytest.raises(GradientMismatch) as caught:
+        check_quickly(f.sigmoid, lambda z: (f.sigmoid_grad(z),), (f.Z,))
+    assert caught.value.check == "structure, float32"
+    assert "also failing: structure, float64" in str(caught.value)
+    assert caught.value.diagnosis[0].name == "wrong tree"
+
+
 def test_what_the_manual_gradient_raises_is_raised_with_a_note():
     def broken(z):
         raise KeyError("mine")

@@ -11,6 +11,7 @@ from manual_grads.checking.claim import as_claim
 from manual_grads.checking.reproduction import MAX_PRINTED_ENTRIES, hexed, name_of, reproduction, title
 from manual_grads.rules import batched, vjp
 from tests.checking.corpus.functions import sigmoid, sigmoid_grad
+from tests.checking.corpus.wrong import VEC
 
 X = np.array([0.5, 2.0], np.float32)
 
@@ -54,6 +55,7 @@ def test_what_can_be_imported_is_and_other_functions_are_in_scope():
     assert "from tests.checking.corpus.functions import sigmoid;" in text
     assert text.endswith("check_gradient(sigmoid, manual, (np.array([0.5, 2.0], 'float32'),), by=jax.grad, seed=7)")
     assert "check_gradient(forward, sigmoid_grad, " in line((X,), forward=lambda x: x.sum())
+    assert "check_gradient(forward, sigmoid_grad, " in line((X,), forward=VEC[0])  # a module's lambda
     assert "from manual_grads.rules import vjp" in line((X,), by=vjp)
     assert "by=partial(jax.grad, argnums=(0,))" in line((X,), by=partial(jax.grad, argnums=(0,)))
 

@@ -245,11 +245,16 @@ def test_in_a_trap_a_result_may_be_as_far_as_its_slope_moves_with_the_inputs():
 
 
 def test_in_a_trap_a_result_may_be_rounded_as_its_slope_may():
-    points = X * np.where(FIRST, 1e3, 1.0)[:, None]
-    trapped = lambda x: np.where(FIRST[:, None], np.nan, double(x))  # noqa: E731
-    flat: dict[str, Any] = {"value": lambda x: np.ones(8)}  # whose slopes are exact
-    leaf, _ = leaf_of("float32", points=points, derivative=trapped, stepped=lambda h, x: double(x), **flat)
-    assert (leaf.allowance[0] >= 8 * U * np.abs(double(points[0])).max()).all()
+    def slope(x):  # which inputs that are off don't move
+        return np.where(np.abs(x).max(1, keepdims=True) > 50, 2e3, 2.0) + np.zeros((1, 3))
+
+    oracles: dict[str, Any] = {"stepped": lambda h, x: slope(x), "value": lambda x: np.ones(8)}
+    points = np.where(FIRST[:, None], 100.0, X)
+    leaf, _ = leaf_of(
+        "float32", points=points, derivative=lambda x: slope(x) + np.where(x == 100, np.nan, 0), **oracles
+    )
+    assert leaf.decided.all()
+    assert (leaf.allowance[0] >= 8 * U * 2e3).all()
 
 
 def test_a_rough_slope_says_nothing_of_what_noise_undoes():

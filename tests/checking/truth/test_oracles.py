@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.truth.oracles import ORACLES, differences
+from manual_grads.checking.truth.oracles import ORACLES, differences, slopes_along
 from manual_grads.rules import jvp, vjp
 
 
@@ -62,3 +62,15 @@ def test_differences_see_through_a_wrong_custom_rule():
     square.defjvp(lambda x, t: (x[0] ** 2, 3 * x[0] * t[0]))
     assert jax.grad(square)(2.0) == 6.0
     np.testing.assert_allclose(jax.jit(jax.grad(differences(square)))(jnp.array(2.0)), 4.0, rtol=1e-10)
+
+
+def test_a_step_is_relative_to_what_is_large():
+    slope = jax.jit(jax.grad(differences(lambda x: x**2)))
+    np.testing.assert_allclose(slope(jnp.array(1e6)), 2e6, rtol=1e-11)
+
+
+def test_directions_are_of_length_one():
+    along = jax.jit(slopes_along(lambda x: x, [np.float64(0.3)], 5))(0.01, jnp.array(0.3))
+    np.testing.assert_allclose(along[0], along[1], rtol=1e-10)
+    weight = np.random.default_rng(3).normal()  # of the only result
+    np.testing.assert_allclose(np.mean(along[0] ** 2), weight**2)
