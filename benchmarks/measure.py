@@ -30,11 +30,13 @@ class Plan(NamedTuple):
     clock: Callable[[], float] = time.perf_counter
 
 
-def measure(workload: Workload, plan: Plan, slow: dict[str, str] | None = None) -> dict:
+def measure(workload: Workload, plan: Plan, slow: dict[str, Workload] | None = None) -> dict:
     """A row of the results: what became of each contender, and its time in each round.
 
-    Those named in `slow` aren't run: they took too long for the size that it gives, an earlier one.
+    `slow` has the workloads for which a contender took too long, by its name, and is added to: what was too slow isn't
+    tried with as much work again.
     """
+    slow = {} if slow is None else slow
     pool = inputs(workload, plan.seed)
     want = None if workload.reference is None else reference(workload.reference, pool[0])
     programs: list[Program] = []
@@ -42,15 +44,14 @@ def measure(workload: Workload, plan: Plan, slow: dict[str, str] | None = None) 
     firsts: list[float] = []  # what the first run of each took
     outputs = 0
     for contender in workload.contenders:
-        if slow and contender.name in slow:
-            contenders.append(
-                nothing_of(contender) | {"status": "slow", "note": f"too slow for {slow[contender.name]}"}
-            )
+        earlier = slow.get(contender.name)
+        if earlier is not None and earlier.flops <= workload.flops:
+            contenders.append(nothing_of(contender) | {"status": "slow", "note": f"too slow for {earlier.size}"})
             continue
         found, program, results, first_run = checked(contender, pool[0], want, workload.tolerance, plan.clock)
         if firsts and first_run > PATIENCE * max(1.0, firsts[0]):
             found |= {"status": "slow", "note": f"a single run took {first_run:.1f} s"}
-            program = None
+            program, slow[contender.name] = None, workload
         want = results if want is None else want
         if program is not None:
             programs.append(program)

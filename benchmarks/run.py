@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,14 @@ def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     for line in report.machine_lines(found["machine"]):
         out.print(line)
     plan = Plan(BUDGETS[options.suite], options.seed, options.cold)
-    slow: dict[str, dict[str, str]] = {}  # by family and contender, the size
+    slow: defaultdict[str, dict[str, Workload]] = defaultdict(dict)  # by family and contender
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=out, transient=True, disable=not is_terminal(sys.stdout)) as progress:
         task = progress.add_task("", total=len(workloads))
         for workload in workloads:
             progress.update(task, description=workload.name)
             load = machine.load()
-            row: dict[str, Any] = {**measure(workload, plan, slow.get(workload.family)), "load": load}
-            for found_of in row["contenders"]:
-                if found_of["status"] == "slow":
-                    slow.setdefault(workload.family, {}).setdefault(found_of["name"], workload.size)
+            row: dict[str, Any] = {**measure(workload, plan, slow[workload.family]), "load": load}
             if options.suite == "full" and workload.family == RSS_FAMILY and not huge():
                 for found_of in ratios.timed(row):
                     if min(found_of["seconds"]) < RSS_SECONDS:

@@ -109,13 +109,19 @@ def test_what_takes_far_too_long_is_not_timed() -> None:
     assert clock.runs.count("slow") == 1
 
 
-def test_what_took_too_long_before_is_not_even_compiled() -> None:
-    clock = Clock()
-    both = workload(contender(clock, "by hand", 2.0, "hand"), contender(clock, "peer", 1.0, "peer"))
-    row = measure(both, plan(clock), {"peer": "8×8"})
-    assert "peer" not in clock.runs
+def test_what_took_too_long_is_not_even_compiled_for_as_much_work_again() -> None:
+    clock, slow = Clock(), {}
+    both = workload(contender(clock, "by hand", 2.0, "hand"), contender(clock, "peer", 9.0, "peer"))
+    more = both._replace(sizes={"N": 8, "K": 8}, flops=200)
+    measure(more, plan(clock), slow)
+    assert slow == {"peer": more}
+    row = measure(more, plan(clock), slow)
+    assert clock.runs.count("peer") == 1
     assert [(c["status"], c["note"]) for c in row["contenders"]] == [("timed", ""), ("slow", "too slow for 8×8")]
     assert row["contenders"][0].keys() == row["contenders"][1].keys()
+    measure(both, plan(clock), slow)  # of less work
+    assert clock.runs.count("peer") == 2
+    assert slow == {"peer": both}
 
 
 def test_fast_runs_are_repeated() -> None:

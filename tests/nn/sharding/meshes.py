@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -31,9 +32,8 @@ def sharded(mesh, reduction, check_vma=True, block_rows=None):
 
     def local(h, B, y, c):
         # Tiles of 3 classes: none of the meshes has a multiple of them on a device.
-        options = {"where": c != 0, "reduction": reduction, "block_classes": 3, "class_axis": "model"}
-        options["block_rows"] = block_rows
-        loss = linear_softmax_cross_entropy(h, B, y, **options)
+        tiles = {"block_rows": block_rows, "block_classes": 3}
+        loss = linear_softmax_cross_entropy(h, B, y, where=c != 0, reduction=reduction, class_axis="model", **tiles)
         return lax.psum((c * loss).sum() if reduction == "none" else loss, "data")
 
     specs = (P("data"), P("model"), P("data"), P("data"))
@@ -64,12 +64,18 @@ def drop_ins_apart():
     return max(float(np.max(abs(a - b) / (1 + abs(b)))) for a, b in pairs)
 
 
-def compiled_and_off(function):
-    """The compiled loss with its gradients, and what each of the three is off by, in units of its bound."""
+@cache
+def arguments_and_truth():
+    """H, B, y and c, and what the losses and the gradients are; c leaves out every fifth example."""
     h, B, y = problem(EXAMPLES, HIDDEN, CLASSES)
     c = np.arange(EXAMPLES) % 5 != 0
-    want, bounds = truth(h, B, y, c)
-    args = h, B, jnp.asarray(y, jnp.int32), jnp.asarray(c, jnp.float32)
+    return (h, B, jnp.asarray(y, jnp.int32), jnp.asarray(c, jnp.float32)), *truth(h, B, y, c)
+
+
+def compiled_and_off(function):
+    """The compiled loss with its gradients, and what each of the three is off by, in units of its bound."""
+    args, want, bounds = arguments_and_truth()
+    *_, c = args
     compiled = jax.jit(jax.value_and_grad(function, (0, 1))).lower(*args).compile()
     loss, gradients = compiled(*args)
     off = [abs(loss - (c * want.loss).sum()) / (c * bounds.loss).sum()]
