@@ -60,7 +60,7 @@ WRONG = {
     "right value, wrong dtype": ("sigmoid_grad", lambda z: mg.sigmoid_grad(z).astype(jnp.float16), True),
     "NaN": ("sigmoid_grad", lambda z: jnp.where(z > 3, jnp.nan, mg.sigmoid_grad(z)), True),
 }
-# As "dropped term" is, of the same rules; and as "wrong only in a batch", of a rule that compiles in a tenth of the time.
+# As "dropped term" is, of the same rules; and as "wrong only in a batch", of one that compiles in a tenth of the time.
 SLOW = {"sign", "wrong by 0.1 %", "another class", "the square of 19.3", "missing sigma'", "mean, not sum"}
 
 
