@@ -21,7 +21,7 @@ X = np.array([0.5, 2.0], np.float32)
     [
         (jax.grad, "grad"),
         (partial(jax.grad, argnums=(0, 1)), "partial(grad, argnums=(0, 1))"),
-        (partial(jax.tree.map, is_leaf=partial(max, 1)), "partial(map, is_leaf=partial(max, 1))"),
+        (partial(partial, vjp, partial(max, 1)), "partial(partial, vjp, partial(max, 1))"),
         ("text", "'text'"),
     ],
 )
