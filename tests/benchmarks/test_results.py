@@ -97,7 +97,6 @@ def test_a_busy_machine_is_said_to_be_busy() -> None:
     assert "WARNING" in " ".join(map(str, report.machine_lines({**MACHINE, "load": 1.5})))
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("suite", ["full", "sweep"])
 def test_the_pictures_are_drawn_and_not_empty(suite: str, tmp_path: Path) -> None:
     large = [

@@ -1,7 +1,5 @@
 """Rows of docs/edge-contract.md: class indices, weights of a distribution, and the probabilities of log-loss."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +75,6 @@ LABELS = [3, 0, -1, 2]
 OUTSIDE = np.array([True, False, True, False])
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("way", ["vmap", "batch"])
 def test_traced_label_outside_the_classes(results):
     of_logits = results(everything, [MASKED] * 4, LABELS, [T] * 4, [C] * 4)
@@ -88,6 +85,7 @@ def test_traced_label_outside_the_classes(results):
         np.testing.assert_array_equal(nan, np.broadcast_to(OUTSIDE[:, None], nan.shape))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("integer", [jnp.int4, jnp.uint4, jnp.int8, jnp.uint8, jnp.int16, jnp.uint32])
 def test_traced_label_of_any_integer_dtype(integer):
     labels = jnp.array(LABELS, jnp.int32).astype(integer)
@@ -121,10 +119,10 @@ def test_labels_of_any_integer_kind(labels):
     np.testing.assert_array_equal(mg.logloss_grad(probs, labels), mg.logloss_grad(probs, one_hot))
 
 
+@pytest.mark.smoke
 def test_list_of_traced_labels():
-    function: Any = mg.logloss_grad  # lists are taken, but not promised by its type
-    got = jax.jit(lambda a, b: function(PROBS, [a, b]))(0, 1)
-    np.testing.assert_array_equal(got, function(PROBS, [0, 1]))
+    got = jax.jit(lambda a, b: mg.logloss_grad(PROBS, [a, b]))(0, 1)
+    np.testing.assert_array_equal(got, mg.logloss_grad(PROBS, [0, 1]))
 
 
 @pytest.mark.parametrize(("integer", "classes"), [(jnp.uint8, 1000), (jnp.int8, 200), (jnp.int16, 40_000)])

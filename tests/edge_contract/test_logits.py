@@ -47,7 +47,6 @@ def test_all_masked(check):
     all_nan(check, [[-INF] * 3] * 3)
 
 
-@pytest.mark.smoke
 def test_nan_or_infinite_logit(check):
     all_nan(check, NONSENSE[1:])
 

@@ -26,7 +26,6 @@ def test_saturated_hidden_units(check, largest, way):
     check(network, [[4.0]], [0], [2.0], shared=(largest * A, B), loss=LN3, dv=DV, dx=0, vjp_x=0, dsigma=0, **gradients)
 
 
-@pytest.mark.smoke
 def test_no_hidden_units(check, way):
     gradients = of_one_example(way, dA=0, dB=0)
     check(network, [[4.0]], [0], [2.0], shared=(A[:0], B[:, :0]), loss=LN3, dv=DV, dx=0, vjp_x=0, **gradients)

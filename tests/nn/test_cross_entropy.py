@@ -35,6 +35,7 @@ def test_distributions_along_any_axes(axis):
     assert_same(distribution, S, Y, axis=axis)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("axis", [pytest.param(0, marks=pytest.mark.slow), (2, 1)], ids=str)
 def test_masks_of_examples(axis):
     where = np.random.default_rng(2).random(labels_for(axis).shape) > 0.4
@@ -51,7 +52,6 @@ def test_masks_of_logits(axis, shape):
 BY = pytest.mark.parametrize("by", [jax.grad, jax.jacfwd], ids=["reverse", "forward"])
 
 
-@pytest.mark.smoke
 @BY
 @pytest.mark.parametrize("call", [pytest.param(lambda f: f, marks=pytest.mark.slow, id="eager"), jax.jit])
 def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):

@@ -11,7 +11,6 @@ from manual_grads.formulas.two_layer import network
 from manual_grads.rules import Sizes
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("dtype", [pytest.param("bfloat16", marks=pytest.mark.slow), "float32"])
 @pytest.mark.parametrize("soft_labels", [False, True], ids=["integer", "distribution"])
 def test_value_and_gradients_are_those_by_hand(dtype, soft_labels):
@@ -26,6 +25,7 @@ def test_value_and_gradients_are_those_by_hand(dtype, soft_labels):
         np.testing.assert_allclose(got, want, rtol=rtol, atol=rtol * np.abs(want).max())
 
 
+@pytest.mark.smoke
 def test_hessian_vector_product_is_that_of_the_plain_network():
     from manual_grads.formulas import plain
 
