@@ -12,6 +12,7 @@ from tests.checking.records import U, oracles_of
 from tests.checking.truth.one_leaf import EPS, FIRST, KINK, NAMES, NO_KINK, USUAL, X, at_first, double, kicked, leaf_of
 
 
+@pytest.mark.smoke
 def test_at_a_kink_the_other_entries_are_judged():
     leaf, found = leaf_of(**kicked([1, 0, 0]), **KINK)
     np.testing.assert_array_equal(leaf.decided, ~FIRST[:, None] | [False, True, True])
