@@ -5,7 +5,6 @@ import numpy as np
 from manual_grads.checking.truth.spread import (
     JUMP,
     PATTERNS,
-    POLE,
     jumps,
     near_pole,
     patterns_of_noise,
@@ -68,7 +67,7 @@ def test_magnified_noise_is_divided_out_but_of_a_jump():
 def test_a_pole_is_beyond_the_usual_size_and_moved_by_noise():
     scales = np.array([[1, 3.0], [9, 29], [9, 31], [1e9, 1.9e9], [1e9, 2.1e9], [np.nan, 1e9], [1e9, np.inf]])
     patterns = scales[:, [0, 1, 1]]  # and one entry that noise leaves alone
-    found = near_pole(np.stack([patterns, np.zeros_like(patterns)], -1), usual=30 / POLE)
+    found = near_pole(np.stack([patterns, np.zeros_like(patterns)], -1), usual=3.0)
     np.testing.assert_array_equal(found, [False, False, True, False, True, False, True])
 
 
