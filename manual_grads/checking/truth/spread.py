@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from manual_grads.checking.arrays import Entries, Leaf, Rows, along_leaf
+from manual_grads.checking.arrays import Entries, Leaf, Rows, along_leaf, rows_of
 
 NOISE_NUMBERS = 4099  # in a pattern; reused cyclically
 PATTERNS = 5  # of noise, each with its opposite, so that a kink is seen from both sides
@@ -51,9 +51,13 @@ def scaled_spread(patterns: Patterns, magnification: float) -> Leaf:
 
 
 def near_pole(patterns: Patterns, usual: float) -> Rows:
-    """Where noise changes the order of the whole result, far beyond its usual size, as where a matrix is singular.
+    """Where noise takes the whole result far beyond its usual size, or to NaN, as where a matrix is singular.
 
-    Nothing can be said of any entry there: those that noise leaves alone are NaN, where another is infinite.
+    Nothing can be said of any entry there: those that noise leaves alone are NaN, where another is infinite. At the
+    edge of a domain, where noise leaves all alone on one side, something can.
     """
-    largest = np.max(np.nan_to_num(np.abs(patterns), nan=0), tuple(range(2, patterns.ndim)), initial=0)
-    return (largest.max(1) > 2 * largest.min(1)) & (largest.max(1) > POLE * usual)
+    axes = tuple(range(2, patterns.ndim))
+    largest = np.max(np.where(np.isnan(patterns), 0, np.abs(patterns)), axes, initial=0)
+    largest[:, 1:][np.isnan(patterns[:, 1:]).all(axes)] = np.inf
+    far = (largest.max(1) > 2 * largest.min(1)) & (largest.max(1) > POLE * usual)
+    return far & rows_of(jumps(patterns))

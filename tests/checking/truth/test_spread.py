@@ -6,7 +6,6 @@ import pytest
 from manual_grads.checking.truth.spread import (
     JUMP,
     PATTERNS,
-    POLE,
     jumps,
     near_pole,
     patterns_of_noise,
@@ -69,5 +68,17 @@ def test_magnified_noise_is_divided_out_but_of_a_jump():
 
 def test_a_pole_is_beyond_the_usual_size_and_moved_by_noise():
     scales = np.array([[1, 3.0], [9, 29], [9, 31], [1e9, 1.9e9], [1e9, 2.1e9], [np.nan, 1e9], [1e9, np.inf]])
-    found = near_pole(np.stack([scales, np.zeros_like(scales)], -1), usual=30 / POLE)
-    np.testing.assert_array_equal(found, [False, False, True, False, True, True, True])
+    patterns = scales[:, [0, 1, 1]]  # and one entry that noise leaves alone
+    found = near_pole(np.stack([patterns, np.zeros_like(patterns)], -1), usual=3.0)
+    np.testing.assert_array_equal(found, [False, False, True, False, True, False, True])
+
+
+def test_where_noise_makes_all_nan_is_a_pole_if_it_moves_what_is_left():
+    moved = np.array([[1.0, 1.0], [np.nan, np.nan], [1.0, 1.2]])[None]
+    assert near_pole(moved, usual=1.0).all()
+    still = np.array([[1.0, 1.0], [np.nan, np.nan], [1.0, 1.01]])[None]
+    assert not near_pole(still, usual=1.0).any()  # the edge of a domain
+    one = np.array([[1.0, 1.0], [np.nan, 1.0], [np.nan, 1.0]])[None]
+    assert not near_pole(one, usual=1.0).any()  # the other is as it was
+    trap = np.array([[np.nan, 1.0], [1.0, 1.0], [1.2, 1.0]])[None]
+    assert not near_pole(trap, usual=1.0).any()
