@@ -7,6 +7,7 @@ ORACLES = f"{HERE}/truth/test_oracles.py"
 NOISE = f"{HERE}/truth/test_noise.py"
 SLOPES = f"{HERE}/truth/test_slopes.py"
 POINTS = f"{HERE}/trials/test_points.py"
+BEHAVIOUR = f"{HERE}/trials/test_behaviour.py"
 HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
 CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 
@@ -16,7 +17,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("np.where(failed & measured, slope, want)", "np.where(failed & ~measured, slope, want)", AGREEMENT),
         ("also = np.where(off & ~apart, slope, also)", "also = np.where(off & apart, slope, also)", AGREEMENT),
         ("if own_rules or other is None:", "if True:", AGREEMENT),
-        ("~(apart & ~measured)", "~(apart & measured)", AGREEMENT),
+        ("trusted=~undecided", "trusted=undecided", AGREEMENT),
         ("Remark.TRAP_MEASURED: trap & measured", "Remark.TRAP_MEASURED: trap", AGREEMENT),
     ],
     "truth/oracles.py": [
@@ -35,10 +36,15 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "trials/points.py": [
         ("abs(m)) if leaf.stays_positive else m", "m) if leaf.stays_positive else m", POINTS),
+        ("endpoint=True", "endpoint=False", POINTS),
         ("random.integers(x.min(), ", "random.integers(x.min() - 1, ", POINTS),
         ("(differentiated or bool((x != np.round(x)).any()))", "True", POINTS),
         ('yield "ties"', 'yield "constant"', POINTS),
         ("np.asarray(x).astype(d), np.float64)", "np.asarray(x), np.float64)", POINTS),
+    ],
+    "trials/behaviour.py": [
+        ("if g.dtype != w.dtype:", "if False:", BEHAVIOUR),
+        ("if g.shape != w.shape:", "if False:", BEHAVIOUR),
     ],
     "judging/measure.py": [("np.where(np.isfinite(got), 0.0, np.inf)", "0.0", PLANTED)],
     "judging/judge.py": [("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED)],

@@ -34,19 +34,21 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("sigmoid_grad(z)[..., None, :]", "sigmoid_grad(z).sum(0)", batch("sigmoid_jacobian")),
     ],
     "softmax.py": [
-        ("e * (p / (row_sum(e) * p))[..., None]", "e * (p / row_sum(e))[..., None]", one("softmax")),
-        ("-e[..., None, :])", "e[..., None, :])", one("softmax_jacobian")),
-        ("others, total - e)", "others, total)", one("softmax_jacobian")),
-        ("[..., None] / total**2)", "[..., None] / total)", one("softmax_jacobian")),
         (
             "weighted_jacobian(one, widen(logits)).astype(logits.dtype)",
             "weighted_jacobian(one, widen(logits))",
             one("softmax_jacobian", "bfloat16"),
         ),
-        ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
-        ("(t - t_i[..., None])) * scale", "(t - t_i[..., None]))", one("softmax_vjp")),
         ("jacobian_product(widen(logits), c)", "c - jacobian_product(widen(logits), c)", one("softmax_vjp")),
         ("jacobian_product(widen(logits), t)", "jacobian_product(t, widen(logits))", one("softmax_jvp")),
+    ],
+    "stable/softmax.py": [
+        ("e * (p / (row_sum(e) * p))[..., None]", "e * (p / row_sum(e))[..., None]", one("softmax")),
+        ("-e[..., None, :])", "e[..., None, :])", one("softmax_jacobian")),
+        ("others, total - e)", "others, total)", one("softmax_jacobian")),
+        ("[..., None] / total**2)", "[..., None] / total)", one("softmax_jacobian")),
+        ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
+        ("(t - t_i[..., None])) * scale", "(t - t_i[..., None]))", one("softmax_vjp")),
         ("(s - m[..., None]) - log_sum[..., None]", "(s - m[..., None]) + log_sum[..., None]", one("log_softmax")),
     ],
     "logloss.py": [
@@ -59,16 +61,16 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             one("logloss_grad-distribution"),
         ),
     ],
-    "exponentials.py": [
+    "stable/exponentials.py": [
         ("jnp.exp(s - along(shift(m), s))", "jnp.exp2(s - along(shift(m), s))", many("log_softmax")),
-        ("- n * ln2_low + rounded_off", "+ rounded_off", one("softmax", "float64")),
-        ("reversed(range(2, degree))", "reversed(range(3, degree))", one("softmax", "float64")),
+        ("- n * form.ln2_low + rounded_off", "+ rounded_off", one("softmax", "float64")),
+        ("range(2, form.degree)", "range(3, form.degree)", one("softmax", "float64")),
     ],
-    "sums.py": [
+    "stable/sums.py": [
         ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", many("softmax")),
         ("total = row_sum(y * x)", "total = row_sum(x)", one("logloss-integer")),
     ],
-    "classes.py": [
+    "stable/classes.py": [
         (
             "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i",
             "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) != i",
@@ -94,7 +96,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             one("softmax_cross_entropy_jvp-integer"),
         ),
     ],
-    "cross_entropy_forms.py": [
+    "stable/cross_entropy.py": [
         ("(m - entry(s, i)) + log_sum", "(m - entry(s, i)) - log_sum", one("softmax_cross_entropy-integer")),
         ("+ weight * log_sum(", "+ log_sum(", one("softmax_cross_entropy-distribution")),
         ("with_entry(e, i, -others / p)", "with_entry(e, i, others / p)", one(f"{GRAD}-integer")),
