@@ -73,7 +73,7 @@ def test_every_folder_has_a_line():
 
 
 def test_lint_is_ci_s():
-    commands = re.findall(r"^\.venv-lint/bin/(?:ruff|pyright|mypy).*", CI, flags=re.MULTILINE)
+    commands = re.findall(r"^ *(\.venv-lint/bin/(?:ruff|pyright|mypy).*)", CI, flags=re.MULTILINE)
     assert len(commands) == 4
     for command in commands:
         assert command.replace(".venv-lint", ".venv") in PAGE.splitlines()

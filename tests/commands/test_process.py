@@ -170,7 +170,7 @@ print(benchmarks(["table", "benchmarks/results/cpu.json"]))
 """
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", [pytest.param("ascii", marks=pytest.mark.slow), "cp1252"])
 def test_every_command_prints_in_any_encoding(encoding, started):
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     process = started([sys.executable, "-c", EVERYTHING], env=environment, text=False)
