@@ -10,6 +10,7 @@ import numpy as np
 from manual_grads.checking.arrays import computing_in, quiet, widened
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import Job, compile_together
+from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
@@ -55,6 +56,7 @@ def check_gradient(
         ValueError: if an array is empty, the forward is finite at no point, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
+    keep_settings_apart()
     # What is claimed, and what is to be tried.
     sampler = args if callable(args) else None
     claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
