@@ -21,6 +21,7 @@ from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
 
+MIN_SHARE_INSIDE = 0.5  # of the points have to be in the forward's domain: with fewer, most was never tried
 MIN_JUDGED_SHARE = 0.02  # of the entries have to be judged, or a check has shown nothing
 
 
@@ -141,7 +142,12 @@ def _notes(trials: list[Trial], judgements: list[Judgement]) -> list[str]:
 
 
 def _refuse_if_unjudged(trials: list[Trial], judgements: list[Judgement], report: Report) -> None:
-    """A check that could judge next to nothing has shown nothing."""
+    """A check that could judge next to nothing has shown nothing, nor has one that could try next to nothing."""
+    if report.points - report.skipped < MIN_SHARE_INSIDE * report.points:
+        raise ValueError(
+            f"only {report.points - report.skipped} of {report.points} points are in the forward's domain: at the "
+            "others its value isn't finite. Give args=key -> args, which draws examples from the domain"
+        )
     shares = [judgement.share for judgement in judgements]
     worst = shares.index(min(shares))
     if shares[worst] < MIN_JUDGED_SHARE:

@@ -24,6 +24,11 @@ class Claim(NamedTuple):
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
     differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
 
+    @property
+    def directions(self) -> tuple[bool, ...]:
+        """For each array, whether it is a cotangent or a tangent: the forward itself doesn't take it."""
+        return tuple(callable(self.forward) and owner >= self.arity for owner in self.owners)
+
     def tree(self, leaves: Any) -> tuple[Any, ...]:
         """The arguments, with these arrays as their leaves."""
         given = iter(leaves)
@@ -56,6 +61,7 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
         ValueError: if an array is empty.
     """
     args = as_arguments(args)
+    args = _with_floating_directions(forward, manual, args, by)
     leaves = jax.tree.leaves(args)
     static = _static_numbers(forward, manual, args, by)
     claim, arrays = _holding(forward, manual, args, by, static)
@@ -102,6 +108,37 @@ def _static_numbers(
         if traces(claim.claimed, arrays) and traces(claim.manual_of, arrays):
             return static
     return set()  # if something else is wrong, it will be raised again
+
+
+def _with_floating_directions(
+    forward: Any, manual: Callable[..., Any], args: tuple[Any, ...], by: Callable[..., Any]
+) -> tuple[Any, ...]:
+    """The arguments, with whole and Python numbers that are cotangents or tangents as arrays of the forward's format.
+
+    They are such if the forward doesn't take them, and `by(forward)` and the manual derivative take them as floats.
+    """
+    arities: list[int] = []
+
+    def watching(*given: Any, **kwargs: Any) -> Any:
+        arities.append(len(given))
+        return forward(*given, **kwargs)
+
+    def is_number(x: Any) -> bool:
+        return type(x) in (int, float) or (_is_array_or_number(x) and np.issubdtype(x.dtype, np.integer))
+
+    if not callable(forward) or not any(is_number(x) for x in jax.tree.leaves(args[1:])):
+        return args
+    claim, arrays = _holding(watching, manual, args, by, set())
+    traces(claim.claimed, arrays)
+    ahead = args[arities[-1] :] if arities else ()
+    floats = [x.dtype for x in jax.tree.leaves(args[: len(args) - len(ahead)]) if hasattr(x, "dtype") and is_float(x)]
+    if not floats or not any(is_number(x) for x in jax.tree.leaves(ahead)):
+        return args
+    fmt = jax.dtypes.canonicalize_dtype(jnp.result_type(*floats))
+    floating = jax.tree.map(lambda x: np.asarray(x, fmt) if is_number(x) else x, ahead)
+    drawn = (*args[: len(args) - len(ahead)], *floating)
+    claim, arrays = _holding(forward, manual, drawn, by, set())
+    return drawn if traces(claim.claimed, arrays) and traces(claim.manual_of, arrays) else args
 
 
 def _refuse(claim: Claim, arrays: list[Any]) -> None:

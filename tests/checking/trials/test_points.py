@@ -8,6 +8,7 @@ import pytest
 from manual_grads.checking import check_gradient
 from manual_grads.checking.claim import as_claim
 from manual_grads.checking.trials.points import points_of
+from manual_grads.rules import vjp
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -200,3 +201,56 @@ def test_a_sampler_has_to_draw_the_same_shapes():
             lambda key: (jax.random.normal(key, (next(shapes),), jnp.float32),),
             thorough=False,
         )
+
+
+@pytest.mark.parametrize("direction", [np.ones(3, np.float32), np.array([0, 1, 0]), np.eye(3, dtype=np.float32)[1]])
+def test_cotangents_are_drawn_whatever_the_example_s_is_like(direction):
+    _, drawn = points(jnp.tanh, (X, direction), by=vjp).arrays
+    assert (drawn < 0).any()
+    assert len(np.unique(drawn)) > 20
+
+
+def test_a_cotangent_that_is_a_python_number_is_drawn():
+    _, drawn = points(lambda x: (x**2).sum(), (X, 1), by=vjp).arrays
+    assert len(np.unique(drawn)) > 20
+
+
+def test_an_index_beyond_the_forward_s_arguments_stays_one():
+    def entry_of_grad(f):
+        return lambda x, i: jax.grad(f)(x)[i]
+
+    _, got = points(lambda x: (x**2).sum(), (X, np.array(2)), by=entry_of_grad).arrays
+    np.testing.assert_array_equal(got, 2)
+
+
+def test_integers_with_gaps_are_drawn_from_those_seen():
+    labels = np.array([1, -100, 4, 0])
+    (_, got) = points(lambda x, y: (x * y.sum()).sum(), (X, labels)).arrays
+    assert set(np.unique(got)) == {-100, 0, 1, 4}
+
+
+def test_some_indices_are_all_the_same():
+    made = points(lambda x, i: (x[i] ** 2).sum(), (X, np.array([0, 2, 1])), thorough=False)
+    (repeated,) = made.arrays[1][[name == "repeated indices" for name in made.names]]
+    assert len(set(repeated)) == 1
+
+
+@pytest.mark.parametrize("rows", [np.eye(3, dtype=np.float32)[[2, 0]], np.eye(3, dtype=np.float32)[1]])
+def test_one_hot_rows_stay_one_hot(rows):
+    _, got = points(lambda x, y: (x * y).sum(), (X, rows)).arrays
+    assert set(np.unique(got)) == {0.0, 1.0}
+    np.testing.assert_array_equal(got.sum(-1), 1)
+    assert len(np.unique(got.reshape(-1, 3), axis=0)) == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_distributions_stay_distributions(dtype):
+    rows = np.array([[0.2, 0.1, 0.7], [0.5, 0.5, 0.0]], np.float32)
+    _, got = points(lambda x, y: (x * y).sum(), (X, rows), dtype=dtype).arrays
+    assert (got >= 0).all()
+    np.testing.assert_allclose(got.sum(-1), 1, atol=3 * float(jnp.finfo(dtype).eps))
+
+
+def test_a_check_that_could_try_next_to_nothing_is_an_error():
+    with pytest.raises(ValueError, match=r"only \d+ of \d+ points are in the forward's domain.*args=key -> args"):
+        check_gradient(lambda x: jnp.log(x - 50).sum(), lambda x: 1 / (x - 50), (np.array([50.5], np.float32),))
