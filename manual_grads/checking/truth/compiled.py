@@ -11,6 +11,7 @@ from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
+from manual_grads.checking.truth.own_rules import rules_of, without_rules
 from manual_grads.checking.truth.primitives import opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
 
@@ -37,7 +38,10 @@ class CompiledOracles(NamedTuple):
     modes: dict[str, Compiled]  # the same derivative by the other mode of autodiff
     stepped: Compiled | None  # (step, *arrays) -> by central differences; for some of the points
     directed: Compiled | None  # (step, *arrays) -> slopes of the forward along random directions, both ways
-    own_rules: bool  # whether the forward has derivative rules of its own
+    rules: list[str]  # the functions in the forward that have derivative rules of their own
+    without_rules: Compiled | None  # the claimed derivative, of the forward without them
+    confirming: Compiled | None  # (step, *arrays) -> by central differences, if they are to be asked about rules
+    own_rules: bool  # whether there are rules, and no stop_gradient: that the slope is meant
     safety: float  # times the spread that noise shows is allowed
     unmeasured: float  # relative to a result's size: what the oracle itself may lose, if its operations get no noise
     example_eps: float  # ε of the example's own format
@@ -52,6 +56,8 @@ class CompiledOracles(NamedTuple):
             yield self.stepped, [1.0, *some]
         if self.directed:
             yield self.directed, [1.0, *arrays]
+        if self.without_rules:
+            yield self.without_rules, arrays
         yield from ((mode, arrays) for mode in self.modes.values())
         yield self.value, arrays
 
@@ -64,6 +70,7 @@ class CompiledOracles(NamedTuple):
             modes={name: mode.for_format("float32") for name, mode in self.modes.items()},
             stepped=None,
             directed=None,
+            without_rules=None,
             format_name="float32",
         )
 
@@ -72,7 +79,7 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
     """The oracles of a claim, for arrays like the example's; its notes name those that can't be had."""
     with computing_in("float64"):
         text = str(jax.make_jaxpr(claim.value)(*example))
-        points = _points_like(claim, example, text)
+        points, rules = _points_like(claim, example, text), rules_of(claim.value, *example)
         with_noise = noisy if thorough else noisy_inputs
         oracles = CompiledOracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
@@ -83,14 +90,18 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
             modes={},
             stepped=None,
             directed=None,
+            rules=rules,
+            without_rules=None,
+            confirming=None,
             # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
-            own_rules=("custom_jvp_call" in text or "custom_vjp_call" in text) and "stop_gradient" not in text,
+            own_rules=bool(rules) and "stop_gradient" not in text,
             safety=SAFETY if thorough else QUICK_SAFETY,
             unmeasured=0.0 if thorough else QUICK_UNMEASURED,
             example_eps=example_eps,
             format_name="float64",
             notes=[],
         )
+        oracles = _with_rules_refuted(oracles, claim, example, points) if rules else oracles
         if not thorough:
             return oracles
         oracles.notes.extend(_unmeasured(claim, example))
@@ -138,6 +149,18 @@ def _unmeasured(claim: Claim, example: list[Any]) -> list[str]:
     return [f"rounding inside {', '.join(names)} isn't measured: each counts as one operation"] if names else []
 
 
+def _with_rules_refuted(
+    oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
+) -> CompiledOracles:
+    """With what may refute the forward's own rules: its derivative without them, and slopes to confirm that."""
+    plain = claim._replace(forward=jax.tree.map(without_rules, claim.forward)).claimed
+    stepped = _stepped(claim)
+    return oracles._replace(
+        without_rules=points.compiled(plain) if traces(plain, example) else None,
+        confirming=points.compiled(stepped, parameters=1) if _can_be_stepped(stepped, example) else None,
+    )
+
+
 def _with_other_mode(
     oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
 ) -> CompiledOracles:
@@ -154,13 +177,8 @@ def _with_differences(
     oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
 ) -> CompiledOracles:
     """With central differences: of every entry, or along some directions if there are too many."""
-
-    def stepped(step: Any, *leaves: Any) -> Any:
-        of = jax.tree.map(lambda f: differences(f, step), claim.forward)
-        return claim._replace(forward=of).claimed(*leaves)
-
-    entries = sum(np.size(x) for x in example)
-    if entries <= MAX_DIFFERENCED and traces(stepped, [TRACING_STEP, *example]):
+    stepped, entries = _stepped(claim), sum(np.size(x) for x in example)
+    if _can_be_stepped(stepped, example):
         return oracles._replace(stepped=points.compiled(stepped, parameters=1))
     along = slopes_along(claim.value, example, DIRECTIONS)
     if traces(along, [TRACING_STEP, *example]):
@@ -168,6 +186,20 @@ def _with_differences(
         directed = points.compiled(along, parameters=1)
         return oracles._replace(directed=directed, notes=[*oracles.notes, note])
     return oracles._replace(notes=[*oracles.notes, "differences: not to be had"])
+
+
+def _stepped(claim: Claim) -> Callable[..., Any]:
+    """`(step, *arrays)` -> the claimed derivative by central differences of every entry."""
+
+    def stepped(step: Any, *leaves: Any) -> Any:
+        of = jax.tree.map(lambda f: differences(f, step), claim.forward)
+        return claim._replace(forward=of).claimed(*leaves)
+
+    return stepped
+
+
+def _can_be_stepped(stepped: Callable[..., Any], example: list[Any]) -> bool:
+    return sum(np.size(x) for x in example) <= MAX_DIFFERENCED and traces(stepped, [TRACING_STEP, *example])
 
 
 def differenced_at_once(points: list[Leaf]) -> int:

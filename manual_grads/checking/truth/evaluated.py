@@ -26,6 +26,7 @@ class Evaluated(NamedTuple):
     magnification: float  # of that noise
     magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
     other_mode: dict[str, list[Leaf]]
+    without_rules: list[Leaf] | None  # the claimed derivative of the forward without its own rules
     smooth: Rows  # where the forward has no kink
     refuted: Rows  # where a slope along some direction differs from autodiff
     slopes: Slopes | None
@@ -61,6 +62,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         magnification=MAGNIFICATION if fine else 1.0,
         magnified=magnified,
         other_mode=other_mode,
+        without_rules=leaves_of(oracles.without_rules(*points)) if oracles.without_rules else None,
         smooth=smooth,
         refuted=disagreeing_directions(oracles, points) & inside,
         slopes=slopes,

@@ -6,18 +6,16 @@ computation by the same formula may be from the truth, cancellation included, wh
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
-import jax.extend
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Literal
 from jaxtyping import Array, Float
 
-from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, body_of, kind_of, scanned, terms
+from manual_grads.checking.truth.interpreter import Interpreter
+from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, terms
 
 
 def noisy(f: Callable[..., Any], differentiated: Sequence[bool] | None) -> Callable[..., Any]:
@@ -48,8 +46,8 @@ def noisy_inputs(f: Callable[..., Any], differentiated: Sequence[bool]) -> Calla
     return with_noise
 
 
-class _Run:
-    """One evaluation: where in the noise it stands."""
+class _Run(Interpreter):
+    """One evaluation with noise: where in the noise it stands."""
 
     def __init__(self, noise: Any) -> None:
         self.noise, self.at = noise, 0
@@ -80,35 +78,10 @@ class _Run:
         error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x)), x.dtype), size)
         return lax.add(jnp.asarray(x), error if ulps == 1.0 else ulps * error)
 
-    def evaluate(self, closed: Any, args: list[Any]) -> list[Any]:
-        """The outputs of a jaxpr, closed or without constants."""
-        jaxpr, consts = getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
-        env: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
-
-        def read(atom: Any) -> Any:
-            return atom.val if isinstance(atom, Literal) else env[atom]
-
-        for eqn in jaxpr.eqns:
-            outs = self.equation(eqn, [read(atom) for atom in eqn.invars])
-            env.update(zip(eqn.outvars, outs, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
-
-    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
-        """One equation's outputs."""
-        kind = kind_of(eqn)
-        match kind:
-            case Kind.INLINED:
-                return self.evaluate(body_of(eqn), values)
-            case Kind.SCAN:
-                return self.scan(eqn, values)
-            case Kind.WHILE:
-                return self.while_loop(eqn, values)
-            case Kind.COND:
-                index, *operands = values
-                branches = [partial(lambda b, *ops: self.evaluate(b, list(ops)), b) for b in eqn.params["branches"]]
-                return list(lax.switch(index, branches, *operands))
-            case Kind.FACTORISATION:  # exact for a matrix that is off by an ULP of its largest entry
-                values = [self.perturbed(v, jnp.max(jnp.abs(v))) if _is_float(v) else v for v in values]
+    def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
+        """An equation's outputs, each off by what its rounding may be."""
+        if kind is Kind.FACTORISATION:  # exact for a matrix that is off by an ULP of its largest entry
+            values = [self.perturbed(v, jnp.max(jnp.abs(v))) if _is_float(v) else v for v in values]
         outs = bind(eqn, values)
         if kind is Kind.EXACT:
             return outs
@@ -120,43 +93,12 @@ class _Run:
             return [self.perturbed(out, jnp.max(jnp.abs(out), initial=0.0)) if _is_float(out) else out for out in outs]
         return [self.perturbed(out, ulps=ELEMENTARY.get(eqn.primitive.name, 1.0)) for out in outs]
 
-    def scan(self, eqn: Any, values: list[Any]) -> list[Any]:
-        """A loop, with other noise in each of its rounds."""
-        consts, carried = scanned(eqn)
-
-        def body(state: Any, x: Any) -> Any:
-            i, carry = state
-            outs = self.in_round(i, eqn.params["jaxpr"], [*values[:consts], *carry, *x])
-            return (i + 1, outs[:carried]), outs[carried:]
-
-        carry, xs = values[consts : consts + carried], values[consts + carried :]
-        length, reverse = eqn.params["length"], eqn.params["reverse"]
-        (_, last), ys = lax.scan(body, (0, carry), xs, length=length, reverse=reverse)
-        return [*last, *ys]
-
-    def while_loop(self, eqn: Any, values: list[Any]) -> list[Any]:
-        """A loop whose end is decided without noise of its own."""
-        condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
-        holds = jax.extend.core.jaxpr_as_fun(condition)
-        carried = len(values) - len(body.out_avals)  # where that begins: after the constants of either
-        of_condition = len(condition.in_avals) - len(body.out_avals)
-
-        def one_round(state: Any) -> Any:
-            i, carry = state
-            return i + 1, self.in_round(i, body, [*values[of_condition:carried], *carry])
-
-        start = (0, values[carried:])
-        return lax.while_loop(lambda state: holds(*values[:of_condition], *state[1])[0], one_round, start)[1]
-
     def in_round(self, i: Any, closed: Any, args: list[Any]) -> list[Any]:
-        """A loop's body in its i-th round."""
+        """A loop's body in its i-th round, with other noise than in the others."""
         noise, self.noise = self.noise, jnp.roll(self.noise, 37 * i)
         outs = self.evaluate(closed, args)
         self.noise = noise
-        return [
-            lax.convert_element_type(out, aval.dtype) if _is_float(out) else out
-            for out, aval in zip(outs, closed.out_avals, strict=True)
-        ]
+        return outs
 
 
 def _is_float(x: Any) -> bool:

@@ -39,9 +39,10 @@ FACTORISATIONS = frozenset(
 SUMS = {"dot_general": {"dimension_numbers"}, "reduce_sum": set(), "cumsum": {"axis"}, "add_any": set()}
 # Calls that do what their jaxpr does, whatever their other parameters say of compiling and differentiating it.
 INLINED = frozenset(
-    "call checkpoint closed_call composite core_call custom_jvp_call custom_vjp_call eval_jaxpr jit pjit remat "
-    "remat2".split()
+    "call checkpoint closed_call composite core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr eval_jaxpr "
+    "jit pjit remat remat2".split()
 )
+RULES = frozenset("custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr".split())  # calls with a rule of their own
 BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # the parameters that hold it
 # Of control flow, the parameters that say what it does; and those that don't, or say what the shapes say too. As it is
 # evaluated here in JAX's place, any other may change what it means.
@@ -108,6 +109,11 @@ def inner_jaxprs(eqn: Any) -> Iterator[Any]:
             inner = getattr(each, "jaxpr", each)  # a closed one's
             if hasattr(inner, "eqns"):
                 yield inner
+
+
+def is_rule(eqn: Any) -> bool:
+    """Whether it is a call of a function that has a derivative rule of its own, whose body is at hand."""
+    return eqn.primitive.name in RULES and any(name in eqn.params for name in BODIES)
 
 
 def body_of(eqn: Any) -> Any:

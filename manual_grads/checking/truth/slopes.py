@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from manual_grads.checking.arrays import Leaf, Rows, along_leaf, leaves_of, scale_of
+from manual_grads.checking.compiling import Compiled
 from manual_grads.checking.truth.compiled import CompiledOracles, differenced_at_once
 
 STEPS = (0.03, 0.006, 0.0012, 0.00024)  # each a fifth of the one before: the truncation error shrinks by 5⁶
@@ -38,28 +39,22 @@ def slopes_at(
     failing = [i for i in range(n) if inside[i] and not all(np.isfinite(leaf[i]).all() for leaf in claimed)]
     failing = failing[: 2 * chunk]  # more would take too long; those are not judged
     some = np.unique([*failing, *unsteady, *np.linspace(0, n - 1, chunk).astype(int)])
-    slopes = _stepped(oracles, points, some, chunk, claimed, values)
+    slopes = stepped_slopes(oracles.stepped, points, some, claimed, values)
     if oracles.own_rules and any(
         (np.abs(leaf - slope) > 1e-4 * scale_of(slope) + error)[error < 1e-6 * scale_of(slope)].any()
         for leaf, slope, error in zip(claimed, slopes.of, slopes.errors, strict=True)
     ):
-        return _stepped(oracles, points, np.arange(n), chunk, claimed, values)
+        return stepped_slopes(oracles.stepped, points, np.arange(n), claimed, values)
     return slopes
 
 
-def _stepped(
-    oracles: CompiledOracles,
-    points: list[Leaf],
-    at: np.ndarray,
-    chunk: int,
-    like: list[Leaf],
-    values: list[Leaf],
+def stepped_slopes(
+    stepped: Compiled, points: list[Leaf], at: np.ndarray, like: list[Leaf], values: list[Leaf]
 ) -> Slopes:
     """The slopes at these points, so many at a time that one compiled function serves for all."""
-    assert oracles.stepped is not None
-    n = len(points[0])
+    n, chunk = len(points[0]), differenced_at_once(points)
     padded = np.resize(at, -(-len(at) // chunk) * chunk).reshape(-1, chunk)
-    columns = [[leaves_of(oracles.stepped(h, *(x[part] for x in points))) for part in padded] for h in STEPS]
+    columns = [[leaves_of(stepped(h, *(x[part] for x in points))) for part in padded] for h in STEPS]
     # Values that are equal to the last bit have no gaps; the slope is still no better than their rounding lets it be.
     sizes = [np.abs(v).reshape(n, -1).max(-1) for v in values]
     rounding = 1e-10 * np.nan_to_num(np.max(sizes, axis=0), posinf=0.0) if sizes else np.zeros(n)
@@ -85,11 +80,12 @@ def spread_of_slopes(
 
     Where autodiff fails, its noise says nothing of the conditioning; the slopes still do.
     """
+    assert oracles.stepped is not None
     random = np.random.default_rng(4)
     distances = [np.zeros(len(leaf)) for leaf in slopes]
     for _ in range(2):
         off = [x * (1 + 2 * u * random.uniform(-1, 1, x.shape)) if x.dtype == np.float64 else x for x in points]
-        there = _stepped(oracles, off, at, differenced_at_once(points), slopes, [])
+        there = stepped_slopes(oracles.stepped, off, at, slopes, [])
         for distance, s, t in zip(distances, slopes, there.of, strict=True):
             gap = np.nan_to_num(np.abs(t - s)[at].reshape(len(at), -1).max(-1))
             distance[at] = np.fmax(distance[at], gap)

@@ -1,0 +1,54 @@
+"""Derivative rules that a function brings along (`jax.custom_jvp`, `jax.custom_vjp`), and the function without them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from manual_grads.checking.truth.interpreter import Interpreter
+from manual_grads.checking.truth.primitives import Kind, bind, body_of, inner_jaxprs, is_rule
+
+
+def rules_of(f: Callable[..., Any], *args: Any) -> list[str]:
+    """The functions with a rule of their own that f calls, at any depth, as "log_cosh at losses.py:12"."""
+    return _rules_in(jax.make_jaxpr(f)(*args).jaxpr)
+
+
+def without_rules(f: Callable[..., Any], but: str = "") -> Callable[..., Any]:
+    """`f` with its rules taken away, but for that of one function: JAX differentiates what they stand for itself.
+
+    What a rule calls is looked into through `jit`, loops, branches and `remat`; not inside a kernel or a `shard_map`.
+    """
+    return _WithoutRules(but).of(f)
+
+
+class _WithoutRules(Interpreter):
+    """Evaluates what has a rule by its body, and all else as it is."""
+
+    def __init__(self, but: str) -> None:
+        self.but = but
+
+    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
+        """One equation's outputs; those of a rule that is kept with it."""
+        if is_rule(eqn) and self.but and _name(eqn) == self.but:
+            return bind(eqn, values)
+        return super().equation(eqn, values)
+
+    def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
+        """The equation's own outputs."""
+        return bind(eqn, values)
+
+
+def _rules_in(jaxpr: Any) -> list[str]:
+    found = []
+    for eqn in jaxpr.eqns:
+        found += [_name(eqn)] if is_rule(eqn) else []
+        found += [name for inner in inner_jaxprs(eqn) for name in _rules_in(inner)]
+    return list(dict.fromkeys(found))
+
+
+def _name(eqn: Any) -> str:
+    """The function that the rule belongs to, and where that is defined."""
+    body = body_of(eqn)
+    about = getattr(getattr(body, "jaxpr", body), "debug_info", None)
+    return getattr(about, "func_src_info", None) or eqn.primitive.name

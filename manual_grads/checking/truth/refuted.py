@@ -1,0 +1,96 @@
+"""Whether the forward's own derivative rules are its derivative: beside the same function without them."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from manual_grads.checking.arrays import Leaf, along_leaf, computing_in, leaves_of, rows_of, scale_of
+from manual_grads.checking.claim import Claim
+from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
+from manual_grads.checking.truth.evaluated import Evaluated
+from manual_grads.checking.truth.own_rules import without_rules
+from manual_grads.checking.truth.slopes import stepped_slopes
+
+# Relative to the derivative's largest entry at a point: a rule that is as good as a solver's tolerance isn't refuted.
+ROUGH = 1e-4
+
+
+class RefutedRule(NamedTuple):
+    """A point at which the forward's own rule isn't its derivative."""
+
+    point: int
+    by_rule: float
+    without: float
+
+
+def refuted_rule(oracles: CompiledOracles, points: list[Leaf], found: Evaluated) -> RefutedRule | None:
+    """The clearest point at which the derivative by the rules is another than without them, and than the slope.
+
+    Kinks are left out, as there a rule may choose; so is what the forward without rules can't be differentiated at.
+    """
+    claimed = [leaf[:, 0] for leaf in found.autodiff]
+    if found.without_rules is None:
+        return None
+    apart = [
+        _apart(rule, plain) & along_leaf(found.smooth, rule)
+        for rule, plain in zip(claimed, found.without_rules, strict=True)
+    ]
+    suspicious = np.flatnonzero(np.any([rows_of(leaf) for leaf in apart], axis=0))[:MAX_POINTS_DIFFERENCED]
+    if not len(suspicious):
+        return None
+    if oracles.confirming is not None:
+        slopes = stepped_slopes(oracles.confirming, points, suspicious, claimed, found.value)
+        apart = [
+            leaf & _confirmed(rule, plain, slope, error)
+            for leaf, rule, plain, slope, error in zip(
+                apart, claimed, found.without_rules, slopes.of, slopes.errors, strict=True
+            )
+        ]
+    return _clearest(apart, claimed, found.without_rules, suspicious)
+
+
+def _apart(rule: Leaf, plain: Leaf) -> np.ndarray:
+    """Where two derivatives differ by more than a solver's tolerance."""
+    scale = np.maximum(scale_of(rule), scale_of(plain))
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(rule) & np.isfinite(plain) & (np.abs(rule - plain) > ROUGH * scale)
+
+
+def _confirmed(rule: Leaf, plain: Leaf, slope: Leaf, error: Leaf) -> np.ndarray:
+    """Where the slope is known, is that of the function without rules, and isn't that of the rule."""
+    scale = np.maximum(scale_of(rule), scale_of(plain))
+    with np.errstate(invalid="ignore"):
+        known = 30 * error <= 0.1 * ROUGH * scale
+        return known & (np.abs(plain - slope) <= 0.5 * ROUGH * scale) & (np.abs(rule - slope) > 0.5 * ROUGH * scale)
+
+
+def _clearest(apart: list[np.ndarray], claimed: list[Leaf], plain: list[Leaf], rows: np.ndarray) -> RefutedRule | None:
+    """Of the entries that differ at these points, the one that differs most, relative to its leaf at its point."""
+    best, found = 0.0, None
+    for where, rule, other in zip(apart, claimed, plain, strict=True):
+        scale = np.maximum(scale_of(rule), scale_of(other))
+        with np.errstate(all="ignore"):
+            gap = np.where(where, np.abs(rule - other) / scale, 0.0)[rows]
+        if gap.size and gap.max() > best:
+            at = np.unravel_index(int(gap.argmax()), gap.shape)
+            place = (rows[at[0]], *at[1:])
+            best, found = float(gap.max()), RefutedRule(int(place[0]), float(rule[place]), float(other[place]))
+    return found
+
+
+def to_blame(claim: Claim, oracles: CompiledOracles, point: list[Any]) -> list[str]:
+    """Which of the forward's rules are wrong at a point: each is tried alone; all, if none of them is so alone."""
+
+    def derivative(but: str) -> list[np.ndarray]:
+        forward = jax.tree.map(lambda f: without_rules(f, but), claim.forward)
+        return leaves_of(claim._replace(forward=forward).claimed(*point))
+
+    with computing_in("float64"):
+        plain = derivative("")
+        wrong = [
+            name
+            for name in oracles.rules
+            if any(_apart(a[None], b[None]).any() for a, b in zip(derivative(name), plain, strict=True))
+        ]
+    return wrong or oracles.rules
