@@ -33,6 +33,7 @@ def check_gradient(
     *,
     dtypes: Sequence[Any] | None = None,
     thorough: bool = True,
+    trust_rules: bool = False,
     seed: int = 0,
 ) -> Report:
     """Checks the claim `manual == by(forward)`, at points made from one example, in every way to call it.
@@ -46,13 +47,16 @@ def check_gradient(
         by: the JAX-style transform that is reproduced: `jax.grad`, `jax.jacobian`, `manual_grads.rules.vjp`, …
         dtypes: the formats to check in; the example's own and float64 unless told.
         thorough: every oracle and transform; if false, the fewest that find most errors, in under a second.
+        trust_rules: whether what the forward's own rules (`jax.custom_jvp`, `jax.custom_vjp`) say is its derivative,
+            whatever its slope is: for a straight-through estimator, a gradient that is clipped or reversed.
         seed: of the points and of the noise.
 
     Returns:
         What was tried, and the worst error of each in ULP; it prints as a table.
 
     Raises:
-        GradientMismatch: if the claim is false; an `AssertionError` that says where, and what is wrong.
+        GradientMismatch: if the claim is false, or the forward's own rules aren't its derivative; an `AssertionError`
+            that says where, and what is wrong.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
         ValueError: if an array is empty, the forward is finite at no point, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
@@ -78,7 +82,7 @@ def check_gradient(
         compile_together(_first_jobs(oracles, trials))
     # Whether it is right; if not, why not.
     rows = [row_of(finding.outcome, finding.format) for finding in found]
-    judgements = [judge(claim, oracles, tried) for tried in trials]
+    judgements = [judge(claim, oracles, tried, trust_rules) for tried in trials]
     found += [finding for judgement in judgements for finding in judgement.found]
     report = _report(claim, rows, oracles, trials, judgements, seed)
     if found:

@@ -18,7 +18,8 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     """The error to raise."""
     clearest = _clearest(found)
     causes = diagnosis(claim, found, clearest, report)
-    lines = [f"{report.claim} does not hold", f"failing check: {clearest.check}"]
+    lines = _of_rules(found) or [f"{report.claim} does not hold"]
+    lines += [f"failing check: {clearest.check}"]
     others = dict.fromkeys(f.check for f in found if f is not clearest)
     lines += wrapped(f"also failing: {'; '.join(others)}", "") if others else []
     lines += _where(claim, clearest)
@@ -26,6 +27,15 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     lines += _why(causes)
     lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
     return GradientMismatch("\n".join(lines), clearest.check, causes, report)
+
+
+def _of_rules(found: list[Finding]) -> list[str]:
+    """What is wrong with the forward's own rules, which comes first: against them, nothing else has a meaning."""
+    for finding in found:
+        complaint = finding.outcome.complaint
+        if complaint is not None and complaint.kind == "wrong rule":
+            return wrapped(complaint.text, "")
+    return []
 
 
 def _clearest(found: list[Finding]) -> Finding:

@@ -12,10 +12,11 @@ from manual_grads.checking.judging.allowances import with_formula_allowance
 from manual_grads.checking.judging.measure import WorstEntry, worst_entry
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.behaviour import behaviour
-from manual_grads.checking.trials.calls import Outcome
+from manual_grads.checking.trials.calls import Complaint, Outcome
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.expected import Expected, expected
+from manual_grads.checking.truth.refuted import to_blame
 
 # Of a gradient that is wrong at once it only has to be known whether it is so when it isn't batched, too.
 CALLS_IF_WRONG = 3
@@ -44,8 +45,8 @@ class Judgement(NamedTuple):
     share: float  # of the entries there that could be judged
 
 
-def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
-    """The trial's calls beside the truth.
+def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: bool) -> Judgement:
+    """The trial's calls beside the truth; and the forward's own rules, unless they are trusted.
 
     Raises:
         ValueError: if the forward is finite at none of the points.
@@ -74,6 +75,9 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
             outcomes += behaviour(claim, example, point, holds)
     if holds and not right.for_formula and not _all_right(outcomes, right, trial):
         right = with_formula_allowance(claim, oracles, right, trial)
+    if oracles.rules and not trust_rules:
+        complaint = _of_rules(claim, oracles, right, trial)
+        outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
     # Each outcome is a row, and a finding if it is wrong.
     rows, found = [], []
     for outcome in outcomes:
@@ -84,6 +88,22 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial) -> Judgement:
     share, undecided = _decided(right)
     rows += _oracle_rows(right, outcomes[0], trial.format)
     return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
+
+
+def _of_rules(claim: Claim, oracles: CompiledOracles, right: Expected, trial: Trial) -> Complaint | None:
+    """What is wrong with the forward's own rules, and which of them it is."""
+    if right.refuted is None:
+        return None
+    what, point, by_rule, without = right.refuted
+    names = " and ".join(to_blame(claim, oracles, right.refuted, [x[point] for x in trial.arrays]))
+    if what == "value":
+        text = (
+            f"the forward's own rule is that of another function: when differentiated, {names} returns another value. "
+        )
+    else:
+        text = f"the forward's own rule isn't its derivative: that of {names}. "
+    text += f"With it the {what} is {by_rule:.6g} where it is {without:.6g}, at the point '{trial.names[point]}'. "
+    return Complaint("wrong rule", text + "If that is on purpose, give trust_rules=True")
 
 
 def _all_right(outcomes: list[Outcome], right: Expected, trial: Trial) -> bool:

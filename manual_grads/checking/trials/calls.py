@@ -21,6 +21,7 @@ ComplaintKind = Literal[
     "raises",
     "leaked tracer",
     "non-deterministic",
+    "wrong rule",
 ]
 
 

@@ -11,7 +11,7 @@ from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
-from manual_grads.checking.truth.own_rules import rules_of, without_rules
+from manual_grads.checking.truth.own_rules import rules_of, value_when_differentiated, without_rules
 from manual_grads.checking.truth.primitives import opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
 
@@ -40,6 +40,7 @@ class CompiledOracles(NamedTuple):
     directed: Compiled | None  # (step, *arrays) -> slopes of the forward along random directions, both ways
     rules: list[str]  # the functions in the forward that have derivative rules of their own
     without_rules: Compiled | None  # the claimed derivative, of the forward without them
+    value_by_rules: Compiled | None  # the forward's, as its rules return it when it is differentiated
     confirming: Compiled | None  # (step, *arrays) -> by central differences, if they are to be asked about rules
     own_rules: bool  # whether there are rules, and no stop_gradient: that the slope is meant
     safety: float  # times the spread that noise shows is allowed
@@ -56,8 +57,7 @@ class CompiledOracles(NamedTuple):
             yield self.stepped, [1.0, *some]
         if self.directed:
             yield self.directed, [1.0, *arrays]
-        if self.without_rules:
-            yield self.without_rules, arrays
+        yield from ((function, arrays) for function in (self.without_rules, self.value_by_rules) if function)
         yield from ((mode, arrays) for mode in self.modes.values())
         yield self.value, arrays
 
@@ -71,6 +71,7 @@ class CompiledOracles(NamedTuple):
             stepped=None,
             directed=None,
             without_rules=None,
+            value_by_rules=None,
             format_name="float32",
         )
 
@@ -92,6 +93,7 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
             directed=None,
             rules=rules,
             without_rules=None,
+            value_by_rules=None,
             confirming=None,
             # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
             own_rules=bool(rules) and "stop_gradient" not in text,
@@ -154,9 +156,10 @@ def _with_rules_refuted(
 ) -> CompiledOracles:
     """With what may refute the forward's own rules: its derivative without them, and slopes to confirm that."""
     plain = claim._replace(forward=jax.tree.map(without_rules, claim.forward)).claimed
-    stepped = _stepped(claim)
+    value_by_rules, stepped = value_when_differentiated(claim.value), _stepped(claim)
     return oracles._replace(
         without_rules=points.compiled(plain) if traces(plain, example) else None,
+        value_by_rules=points.compiled(value_by_rules) if traces(value_by_rules, example) else None,
         confirming=points.compiled(stepped, parameters=1) if _can_be_stepped(stepped, example) else None,
     )
 

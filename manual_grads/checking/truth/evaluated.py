@@ -27,6 +27,7 @@ class Evaluated(NamedTuple):
     magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
     other_mode: dict[str, list[Leaf]]
     without_rules: list[Leaf] | None  # the claimed derivative of the forward without its own rules
+    value_by_rules: list[Leaf] | None  # the forward's value when it is differentiated
     smooth: Rows  # where the forward has no kink
     refuted: Rows  # where a slope along some direction differs from autodiff
     slopes: Slopes | None
@@ -63,6 +64,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         magnified=magnified,
         other_mode=other_mode,
         without_rules=leaves_of(oracles.without_rules(*points)) if oracles.without_rules else None,
+        value_by_rules=leaves_of(oracles.value_by_rules(*points)) if oracles.value_by_rules else None,
         smooth=smooth,
         refuted=disagreeing_directions(oracles, points) & inside,
         slopes=slopes,

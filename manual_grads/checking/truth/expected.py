@@ -21,6 +21,7 @@ from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.agreement import Remark, Sides, agreed
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION, Evaluated, evaluated, finite_rows
+from manual_grads.checking.truth.refuted import RefutedRule, refuted_rule
 from manual_grads.checking.truth.spread import jumps, scaled_spread
 
 # A part of the forward's usual size: a value that changes by more where float64 is enabled is another function's. It
@@ -48,6 +49,7 @@ class Expected(NamedTuple):
     value: list[Leaf]  # the forward's
     inside: Rows  # the points at which it is finite
     notes: list[str]
+    refuted: RefutedRule | None = None  # a point at which the forward's own rule isn't its derivative
     for_formula: bool = False  # whether the allowances are for the manual gradient's own formula, too
 
 
@@ -74,7 +76,13 @@ def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usu
     notes = _notes(remarks, names, {"claimed": oracles.claimed_mode, "other": next(iter(found.other_mode), "")})
     if another:
         notes.append("the forward's value is another one where float64 is enabled: the oracles are in float32")
-    return Expected(leaves=leaves, value=value, inside=inside, notes=notes)
+    return Expected(
+        leaves=leaves,
+        value=value,
+        inside=inside,
+        notes=notes,
+        refuted=refuted_rule(oracles, points, found) if oracles.rules else None,
+    )
 
 
 def _values(oracles: CompiledOracles, points: list[Leaf], fmt: TrialFormat) -> tuple[list[Leaf], list[Leaf]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from manual_grads.checking.truth.interpreter import Interpreter
 from manual_grads.checking.truth.primitives import Kind, bind, body_of, inner_jaxprs, is_rule
@@ -20,6 +21,21 @@ def without_rules(f: Callable[..., Any], but: str = "") -> Callable[..., Any]:
     What a rule calls is looked into through `jit`, loops, branches and `remat`; not inside a kernel or a `shard_map`.
     """
     return _WithoutRules(but).of(f)
+
+
+def value_when_differentiated(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`'s value as its rules return it, which may be another than where it isn't differentiated."""
+
+    def value(*args: Any) -> Any:
+        floats = [i for i, x in enumerate(args) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+
+        def of_floats(*some: Any) -> Any:
+            given = dict(zip(floats, some, strict=True))
+            return f(*(given.get(i, x) for i, x in enumerate(args)))
+
+        return jax.vjp(of_floats, *(args[i] for i in floats))[0]
+
+    return value
 
 
 class _WithoutRules(Interpreter):
