@@ -106,6 +106,20 @@ def vjp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[.
     return pulled_back
 
 
+def value_and_vjp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """`value_and_vjp(f)(*args, cotangent) = (f(*args), Jᵀ·cotangent)`: the value as it is when f is differentiated."""
+
+    @wraps(f)
+    def pulled_back(*args_and_cotangent: Any) -> Any:
+        *args, cotangent = args_and_cotangent
+        f_of, at = _only(f, argnums, args)
+        value, pull_back = jax.vjp(f_of, *at)
+        cotangents = pull_back(cotangent)
+        return value, cotangents[0] if isinstance(argnums, int) else cotangents
+
+    return pulled_back
+
+
 def jvp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """`jvp(f)(*args, *tangents) = J·tangents`: one tangent for each of `argnums`, as `jax.jvp` without the value."""
     count = 1 if isinstance(argnums, int) else len(argnums)
