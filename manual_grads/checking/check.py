@@ -62,10 +62,24 @@ def check_gradient(
         Exception: what `manual` itself raises, with a note of the check.
     """
     keep_settings_apart()
-    # What is claimed, and what is to be tried.
     sampler = args if callable(args) else None
     claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
     draw = sampler and partial(_arrays_drawn, claim, sampler)
+    return check(claim, example, draw, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, seed=seed)
+
+
+def check(
+    claim: Claim,
+    example: list[Any],
+    draw: Callable[[Any], list[Any]] | None = None,
+    *,
+    dtypes: Sequence[Any] | None,
+    thorough: bool,
+    trust_rules: bool,
+    seed: int,
+) -> Report:
+    """Checks a claim, at points made from the example's arrays or drawn by `draw(key)`; as `check_gradient` does."""
+    # What is to be tried.
     trials: list[Trial] = []
     found: list[Finding] = []
     for fmt in formats_of(example, dtypes):

@@ -23,6 +23,7 @@ class Claim(NamedTuple):
     owners: tuple[int, ...]  # the argument that each array belongs to
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
     differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
+    ruled: Callable[..., Any] | None = None  # the function whose derivative rule it is that is checked, if it is one
 
     @property
     def directions(self) -> tuple[bool, ...]:

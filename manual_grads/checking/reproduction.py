@@ -27,6 +27,8 @@ def name_of(function: Any, name: Callable[[Any], str] | None = None) -> str:
 
 def title(claim: Claim) -> str:
     """The claim in a line, such as "sigmoid_grad == grad(sigmoid)"."""
+    if claim.ruled is not None:
+        return f"the derivative rule of {name_of(claim.ruled)}"
     forward = name_of(claim.forward) if callable(claim.forward) else "LINKS"
     by = claim.by.keywords["by"] if isinstance(claim.by, partial) and claim.by.func is batched else claim.by
     return f"{name_of(claim.manual)} == {name_of(by)}({forward}){'' if by is claim.by else ' of a batch'}"
@@ -65,10 +67,14 @@ def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, k
             imports.append(f"from {module} import {name}")
         return name
 
+    given = _literal(claim, point, dtypes) if kept else "args"
+    if claim.ruled is not None:
+        imports[2] = "from manual_grads.checking import check_rule"
+        call = f"check_rule({reference(claim.ruled, 'f')}, {given}, seed={seed})"
+        return f"{'; '.join(dict.fromkeys(imports))}; {call}"
     names = [reference(claim.forward, "forward"), reference(claim.manual, "manual")]
     jax.tree.map(lambda node: reference(type(node)), claim.tree(point), is_leaf=lambda node: hasattr(node, "_fields"))
     spelled = name_of(claim.by, reference)
-    given = _literal(claim, point, dtypes) if kept else "args"
     return (
         f"{'; '.join(dict.fromkeys(imports))}; check_gradient({', '.join(names)}, {given}, by={spelled}, seed={seed})"
     )
@@ -81,7 +87,8 @@ def _literal(claim: Claim, point: list[Any], dtypes: list[Any]) -> str:
         for x, d in zip(point, dtypes, strict=True)
     ]
     try:
-        return repr(claim.tree([_Source(text) for text in arrays]))
+        every = claim.tree([_Source(text) for text in arrays])
+        return repr(every if claim.ruled is None else every[: claim.arity])
     except Exception:
         return "args"
 

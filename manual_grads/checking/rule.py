@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.check import check_gradient
-from manual_grads.checking.claim import as_arguments
+from manual_grads.checking.check import check
+from manual_grads.checking.claim import as_arguments, as_claim
 from manual_grads.checking.compiling import traces
+from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.report import Report
 from manual_grads.checking.reproduction import name_of
 from manual_grads.checking.truth.oracles import differences
-from manual_grads.checking.truth.own_rules import rules_of, without_rules
+from manual_grads.checking.truth.own_rules import has_forward_mode, rules_of, without_rules
 from manual_grads.rules import jvp, value_and_vjp
 
 
@@ -45,6 +46,7 @@ def check_rule(
         GradientMismatch: if a rule is wrong, for any cotangent or tangent; or if it returns another value than `f`.
         ValueError: if no rule is reached with these arguments, or `reference` returns other shapes than `f`.
     """
+    keep_settings_apart()
     args = as_arguments(args)
     rules = rules_of(f, *args)
     if not rules:
@@ -56,22 +58,21 @@ def check_rule(
     which = _differentiated(args, argnums)
     mine, plain = _floating_results(f), _floating_results(reference or without_rules(f))
     cotangents = [np.ones(x.shape, x.dtype) for x in jax.eval_shape(mine, *args)]
-    tangents = [np.ones(np.shape(args[i]), jnp.result_type(args[i])) for i in which if _is_array(args[i])]
+    # What can't be differentiated without its rule, as a kernel or a loop, is differenced.
+    truth = plain if traces(value_and_vjp(plain, which), [*args, cotangents]) else differences(plain)
 
-    def by(of: Callable[..., Any]) -> Callable[..., Any]:
-        return value_and_vjp(of, which)
+    def report_of(by: Callable[..., Any], directions: Sequence[Any]) -> Report:
+        claim, example = as_claim(truth, by(mine), (*args, *directions), by)
+        claim = claim._replace(ruled=f)
+        return check(claim, example, dtypes=dtypes, thorough=thorough, trust_rules=True, seed=seed)
 
-    # What can't be differentiated without its rule, as a kernel or a callback, is differenced.
-    truth = plain if traces(by(plain), [*args, cotangents]) else differences(plain)
-    options = {"dtypes": dtypes, "thorough": thorough, "trust_rules": True, "seed": seed}
-    report = check_gradient(truth, by(mine), (*args, cotangents), by, **options)
-    forward_mode = jvp(mine, which)
-    if len(tangents) == len(which) and traces(forward_mode, [*args, *tangents]):
-        by_jvp = check_gradient(truth, forward_mode, (*args, *tangents), lambda of: jvp(of, which), **options)
-        report = report._replace(rows=report.rows + by_jvp.rows, notes=list(dict.fromkeys(report.notes + by_jvp.notes)))
-    return report._replace(
-        claim=f"the rules of {name_of(f)}", notes=[f"rules checked: {', '.join(rules)}", *report.notes]
-    )
+    report = report_of(lambda of: value_and_vjp(of, which), [cotangents])
+    if has_forward_mode(f, *args):
+        tangents = [jax.tree.map(lambda x: np.ones(np.shape(x), jnp.result_type(x)), args[i]) for i in which]
+        forwards = report_of(lambda of: jvp(of, which), tangents)
+        rows = report.rows + [row._replace(check=f"jvp, {row.check}") for row in forwards.rows]
+        report = report._replace(rows=rows, notes=list(dict.fromkeys(report.notes + forwards.notes)))
+    return report._replace(notes=[f"rules checked: {', '.join(rules)}", *report.notes])
 
 
 def _differentiated(args: tuple[Any, ...], argnums: int | Sequence[int] | None) -> tuple[int, ...]:

@@ -15,6 +15,11 @@ def rules_of(f: Callable[..., Any], *args: Any) -> list[str]:
     return _rules_in(jax.make_jaxpr(f)(*args).jaxpr)
 
 
+def has_forward_mode(f: Callable[..., Any], *args: Any) -> bool:
+    """Whether all of f's rules are for tangents (`jax.custom_jvp`), so that JAX can push these forward through it."""
+    return not _any_vjp(jax.make_jaxpr(f)(*args).jaxpr)
+
+
 def without_rules(f: Callable[..., Any], but: str = "") -> Callable[..., Any]:
     """`f` with its rules taken away, but for that of one function: JAX differentiates what they stand for itself.
 
@@ -61,6 +66,12 @@ def _rules_in(jaxpr: Any) -> list[str]:
         found += [_name(eqn)] if is_rule(eqn) else []
         found += [name for inner in inner_jaxprs(eqn) for name in _rules_in(inner)]
     return list(dict.fromkeys(found))
+
+
+def _any_vjp(jaxpr: Any) -> bool:
+    return any(
+        (is_rule(eqn) and "vjp" in eqn.primitive.name) or any(map(_any_vjp, inner_jaxprs(eqn))) for eqn in jaxpr.eqns
+    )
 
 
 def _name(eqn: Any) -> str:
