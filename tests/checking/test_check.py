@@ -110,7 +110,7 @@ def test_a_forward_whose_rule_is_wrong_is_the_odd_one_out():
         return x**3
 
     cube.defjvp(lambda x, t: (x[0] ** 3, 2.9 * x[0] ** 2 * t[0]))
-    report = check_gradient(cube, lambda x: 3 * x**2, (np.float32(0.5),), dtypes=["float64"])
+    report = check_gradient(cube, lambda x: 3 * x**2, (np.float32(0.5),), dtypes=["float64"], trust_rules=True)
     assert any("oracles disagree" in note and "differences" in note for note in report.notes)
 
 

@@ -40,6 +40,7 @@ def test_a_table_may_be_closed_over(forward, manual):
         check_gradient(forward, lambda x: 1.5 * manual(x), (X,), thorough=False)
 
 
+@pytest.mark.smoke
 def test_a_function_that_was_used_before_the_check():
     def forward(x):
         return (filtered(x) * TABLE).sum()

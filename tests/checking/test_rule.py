@@ -61,6 +61,7 @@ DEPTHS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_rule_is_rejected(kind):
     with pytest.raises(GradientMismatch, match="the derivative rule of log_cosh does not hold"):

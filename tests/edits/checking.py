@@ -11,6 +11,7 @@ BEHAVIOUR = f"{HERE}/trials/test_behaviour.py"
 HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
 CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 
+RULE = f"{HERE}/test_rule.py"
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/agreement.py": [
         ("want = np.where(backed, other, want)", "want = claimed", AGREEMENT),
@@ -35,13 +36,21 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("30 * error + 1e-5 * scale", "30 * error + 10 * scale", SLOPES),
     ],
     "trials/points.py": [
-        ("abs(m)) if leaf.stays_positive else m", "m) if leaf.stays_positive else m", POINTS),
-        ("endpoint=True", "endpoint=False", POINTS),
-        ("random.integers(x.min(), ", "random.integers(x.min() - 1, ", POINTS),
-        ("(differentiated or bool((x != np.round(x)).any()))", "True", POINTS),
+        ("abs(m)) if leaf.values is Values.POSITIVE else m", "m) if leaf.values is Values.POSITIVE else m", POINTS),
         ('yield "ties"', 'yield "constant"', POINTS),
         ("np.asarray(x).astype(d), np.float64)", "np.asarray(x), np.float64)", POINTS),
     ],
+    "trials/values.py": [
+        ("return Values.SEEN  # a label or a mask", "return Values.ANY", POINTS),
+        ("return Values.ONE_HOT", "return Values.SEEN", POINTS),
+        ("return Values.DISTRIBUTIONS", "return Values.ANY", POINTS),
+        ("        return Values.ANY\n    wide", "        pass\n    wide", POINTS),
+    ],
+    "truth/refuted.py": [
+        ("if found.without_rules is None:", "if True:", RULE),
+        ("if found.value_by_rules is not None:", "if False:", RULE),
+    ],
+    "rule.py": [("value_and_vjp(of, which), [cotangents]", "value_and_vjp(truth, which), [cotangents]", RULE)],
     "trials/behaviour.py": [
         ("if g.dtype != w.dtype:", "if False:", BEHAVIOUR),
         ("if g.shape != w.shape:", "if False:", BEHAVIOUR),

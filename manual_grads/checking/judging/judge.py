@@ -45,7 +45,7 @@ class Judgement(NamedTuple):
     share: float  # of the entries there that could be judged
 
 
-def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: bool) -> Judgement:
+def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: bool = False) -> Judgement:
     """The trial's calls beside the truth; and the forward's own rules, unless they are trusted.
 
     Raises:
