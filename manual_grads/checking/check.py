@@ -41,9 +41,11 @@ def check_gradient(
     Args:
         forward: the function whose derivative is claimed.
         manual: the hand-written derivative; takes what `by(forward)` takes.
-        args: one example of the arguments, a tuple; or a callable `key -> args` that draws them. Integers are tried in
-            the range that they show; so are floats that are whole numbers and aren't differentiated (labels, masks);
-            floats that are all positive, four or more, stay so; a Python number that isn't differentiated is held.
+        args: one example of the arguments, a tuple; or a callable `key -> args` that draws them. Integers are drawn
+            from those that it shows; so are floats that are whole numbers and aren't differentiated (labels, masks);
+            floats that are all positive, four or more, stay so; rows that are one-hot or sum to one, and aren't
+            differentiated, stay such. Cotangents and tangents are drawn, whatever the example's are like. A Python
+            number that isn't differentiated is held.
         by: the JAX-style transform that is reproduced: `jax.grad`, `jax.jacobian`, `manual_grads.rules.vjp`, …
         dtypes: the formats to check in; the example's own and float64 unless told.
         thorough: every oracle and transform; if false, the fewest that find most errors, in under a second.
@@ -58,7 +60,8 @@ def check_gradient(
         GradientMismatch: if the claim is false, or the forward's own rules aren't its derivative; an `AssertionError`
             that says where, and what is wrong.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
-        ValueError: if an array is empty, the forward is finite at no point, or next to nothing can be judged.
+        ValueError: if an array is empty, the forward isn't finite at most of the points, or next to nothing can be
+            judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
     keep_settings_apart()
