@@ -69,8 +69,8 @@ def by_label(e: Evidence) -> Iterator[Hypothesis]:
         if labels.ndim == 1 or e.got.ndim > labels.ndim:
             at = e.wrong.reshape(*labels.shape, -1).any(-1) if e.got.shape[: labels.ndim] == labels.shape else None
             # Where the truth is next to nothing, it is right whatever the label.
-            shows = (e.decided & (np.abs(e.want) > 1e3 * e.allowance)).reshape(len(labels), -1)
-            shows = shows.reshape(*labels.shape, -1).any(-1) if at is not None else shows.any(-1)
+            shows = e.decided & (np.abs(e.want) > 1e3 * e.allowance)
+            shows = shows.reshape(*labels.shape, -1).any(-1) if at is not None else rows_of(shows)
             bad, good = (
                 (set(labels[at].tolist()), set(labels[~at & shows].tolist()))
                 if at is not None

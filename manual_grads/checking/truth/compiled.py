@@ -180,6 +180,8 @@ def _with_differences(
     oracles: CompiledOracles, claim: Claim, example: list[Any], points: _PointsLike
 ) -> CompiledOracles:
     """With central differences: of every entry, or along some directions if there are too many."""
+    if oracles.confirming is not None:  # the same function, to be compiled once
+        return oracles._replace(stepped=oracles.confirming)
     stepped, entries = _stepped(claim), sum(np.size(x) for x in example)
     if _can_be_stepped(stepped, example):
         return oracles._replace(stepped=points.compiled(stepped, parameters=1))
