@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from manual_grads.checking.arrays import eps_of, is_float
 from manual_grads.rules import FLOATS
@@ -18,7 +19,8 @@ class TrialFormat(NamedTuple):
 
     def cast(self, arrays: list[Any]) -> list[Any]:
         """The arrays in this format; to be called under its setting (`computing_in`)."""
-        return [jnp.asarray(x, d) for x, d in zip(arrays, self.dtypes, strict=True)]
+        # By NumPy: JAX would compile a conversion for every shape.
+        return [jax.device_put(np.asarray(x).astype(d)) for x, d in zip(arrays, self.dtypes, strict=True)]
 
 
 def formats_of(example: list[Any], dtypes: Sequence[Any] | None) -> list[TrialFormat]:

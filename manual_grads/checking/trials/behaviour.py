@@ -1,6 +1,6 @@
 """What can be wrong with a gradient beside its values: its tree, shapes and dtypes, and how it behaves when called."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -67,16 +67,32 @@ def behaviour(claim: Claim, example: list[Any], point: np.ndarray, everything: b
     yield _determinism("determinism", eagerly, "two eager calls differ: non-deterministic")
     if not everything:
         return
-    compiled = jax.jit(manual)
     try:
         with quiet():
-            jitted = [_bytes(f(*example)) for f in (compiled, compiled, jax.jit(lambda *a: manual(*a)))]
+            jitted = _jitted_twice(manual, example)
     except Exception as error:
         yield Outcome("determinism, jit", BEHAVIOUR, NOWHERE, [], raised(error))
         return
-    yield _determinism("determinism, jit", jitted, "compiled twice, it differs: non-deterministic")
+    same = [_bytes(results) for results in jitted]
+    yield _determinism("determinism, jit", same, "compiled twice, it differs: non-deterministic")
     yield Outcome("leaked tracers", BEHAVIOUR, NOWHERE, [], _leak(claim, example))
-    yield _donated(claim, example, point)
+    # Not the results of `jit` to the last bit: where inputs may be overwritten, XLA compiles otherwise.
+    yield Outcome("donated inputs", BEHAVIOUR, point, [leaf[None] for leaf in leaves_of(jitted[0])])
+
+
+def _jitted_twice(manual: Callable[..., Any], example: list[Any]) -> list[Any]:
+    """Its results when called twice under `jit`, its inputs donated; and traced anew, if XLA is given another program."""
+    floats = tuple(i for i, x in enumerate(example) if is_float(x))
+
+    def copies() -> list[Any]:
+        return [jnp.array(x, copy=True) for x in example]
+
+    first, second = (jax.jit(lambda *a: manual(*a), donate_argnums=floats).lower(*copies()) for _ in range(2))
+    compiled = first.compile()
+    results = [jax.device_get(compiled(*copies())) for _ in range(2)]
+    if first.as_text() != second.as_text():
+        results.append(jax.device_get(second.compile()(*copies())))
+    return results
 
 
 def _determinism(check: str, results: list[list[bytes]], otherwise: str) -> Outcome:
@@ -94,18 +110,6 @@ def _leak(claim: Claim, example: list[Any]) -> Complaint | None:
         if type(error) is Exception:
             return Complaint("leaked tracer", f"{type(error).__name__}: {error}", error)
     return None
-
-
-def _donated(claim: Claim, example: list[Any], point: np.ndarray) -> Outcome:
-    """The results where inputs may be overwritten: not those of `jit` to the last bit, as XLA compiles otherwise."""
-    floats = tuple(i for i, x in enumerate(example) if is_float(x))
-    try:
-        with quiet():
-            copies = [jnp.array(x, copy=True) for x in example]
-            results = leaves_of(jax.jit(claim.manual_of, donate_argnums=floats)(*copies))
-    except Exception as error:
-        return Outcome("donated inputs", BEHAVIOUR, NOWHERE, [], raised(error))
-    return Outcome("donated inputs", BEHAVIOUR, point, [leaf[None] for leaf in results])
 
 
 def _bytes(results: Any) -> list[bytes]:

@@ -82,7 +82,7 @@ def calls(claim: Claim, count: int, some: list[int], first_mixture: int, every: 
     found += [
         Call("eager", "call", manual, three[:2], None),
         Call("jit", "call", compiled(manual, format_name), three[:2], None),
-        Call("vmap of jit", "call", jax.vmap(jax.jit(manual)), three, all_arrays),
+        Call("vmap of jit", "call", quick(jax.vmap(jax.jit(manual))), three, all_arrays),
         Call("scan", "call", quick(lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]), three, all_arrays),
         Call("checkpoint", "call", quick(jax.vmap(jax.checkpoint(manual))), three, all_arrays),
     ]
