@@ -70,6 +70,9 @@ def leaf_of(want, **fields) -> ExpectedLeaf:
         "also": np.full(want.shape, np.nan),
         "known_to_ulp": np.ones(want.shape, bool),
         "size": 1.0,
+        "low": want,
+        "high": want,
+        "sums": [],
         "by_oracle": {"reverse": want},
     }
     return ExpectedLeaf(**(given | fields))

@@ -150,7 +150,8 @@ def _oracle_rows(right: Expected, everything: Outcome, fmt: TrialFormat) -> list
             said = leaf.by_oracle[oracle]
             rough = SLOPE_ROUGHNESS * scale_of(said) if oracle == "differences" else 0.0
             decided = leaf.decided & np.isfinite(said)
-            against.append(leaf._replace(want=said, decided=decided, allowance=leaf.allowance + rough))
+            alone = {"want": said, "low": said, "high": said, "sums": []}
+            against.append(leaf._replace(**alone, decided=decided, allowance=leaf.allowance + rough))
         points = everything.points
         worst = worst_entry(everything.leaves, right._replace(leaves=against), points, fmt.name)
         rows.append(

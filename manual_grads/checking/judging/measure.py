@@ -38,12 +38,22 @@ def ratios(got: Leaf, expected: ExpectedLeaf, points: np.ndarray) -> Float[np.nd
 
     `got` is what a call returned for those `points` of the expected leaf.
     """
-    want, also = expected.want[points], expected.also[points]
     with np.errstate(all="ignore"):
-        error = np.fmin(np.abs(got - want), np.abs(got - also))
+        outside = _outside(got, expected.low[points], expected.high[points])
+        error = np.fmin(outside, np.abs(got - expected.also[points]))
         ratio = error / expected.allowance[points]
     ratio = np.where(np.isnan(ratio), np.where(np.isfinite(got), 0.0, np.inf), ratio)
-    return np.where(expected.decided[points], ratio, 0.0)
+    ratio = np.where(expected.decided[points], ratio, 0.0)
+    for total in expected.sums:
+        with np.errstate(all="ignore"):
+            error = np.abs(got.sum(total.axes, keepdims=True) - total.want[points]) / total.allowance[points]
+        ratio = np.maximum(ratio, np.where(total.decided[points], np.nan_to_num(error, nan=np.inf), 0.0))
+    return ratio
+
+
+def _outside(got: Leaf, low: Leaf, high: Leaf) -> Leaf:
+    """How far numbers are from what lies between two others."""
+    return np.maximum(np.maximum(low - got, got - high), 0)
 
 
 def worst_entry(leaves: list[Leaf], expected: Expected, points: np.ndarray, dtype: Any) -> WorstEntry:

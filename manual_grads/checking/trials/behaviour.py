@@ -81,7 +81,7 @@ def behaviour(claim: Claim, example: list[Any], point: np.ndarray, everything: b
 
 
 def _jitted_twice(manual: Callable[..., Any], example: list[Any]) -> list[Any]:
-    """Its results when called twice under `jit`, its inputs donated; and traced anew, if XLA is given another program."""
+    """Its results when called twice under `jit`, inputs donated; and traced anew, if that makes another program."""
     floats = tuple(i for i, x in enumerate(example) if is_float(x))
 
     def copies() -> list[Any]:

@@ -24,6 +24,10 @@ class Remark(Enum):
     MODES_UNDECIDED = "oracles disagree at {points}, the two modes of autodiff: the gradient isn't judged there"
     SLOPE_IS_ODD_BY_RULE = _ODD_SLOPE + "(the forward's own derivative rule isn't its slope, or a kink)"
     SLOPE_IS_ODD = _ODD_SLOPE + "(a stop_gradient or a kink)"
+    AUTODIFF_IS_ODD = (
+        "the forward's own autodiff isn't its derivative at {points}, where it switches from one form to another: both "
+        "what it says there and what it is on both sides count as right"
+    )
     DIRECTION_IS_ODD = (
         "along random directions, the forward's own autodiff isn't its slope at {points} (a rule of its own, a "
         "stop_gradient or a kink)"

@@ -6,6 +6,8 @@ import numpy as np
 
 from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of, usual_size
 from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
+from manual_grads.checking.truth.kinks import COARSER, Kinks, kinks
+from manual_grads.checking.truth.noise import noise_of_inputs
 from manual_grads.checking.truth.slopes import Slopes, disagreeing_directions, kinked, slopes_at, spread_of_slopes
 from manual_grads.checking.truth.spread import Patterns, jumps, near_pole, patterns_of_noise
 
@@ -25,6 +27,7 @@ class Evaluated(NamedTuple):
     autodiff: list[Patterns]  # the claimed derivative under noise of u
     magnification: float  # of that noise
     magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
+    kinks: list[Kinks]
     other_mode: dict[str, list[Leaf]]
     without_rules: list[Leaf] | None  # the claimed derivative of the forward without its own rules
     value_by_rules: list[Leaf] | None  # the forward's value when it is differentiated
@@ -40,6 +43,9 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
     inside = finite_rows(value, len(points[0]))
     # Autodiff under noise of the format, and under noise of its own, which says how exact it is.
     magnified = leaves_of(oracles.claimed(MAGNIFICATION * oracles_u, noise, *points))
+    coarser = leaves_of(oracles.claimed(COARSER * MAGNIFICATION * oracles_u, noise, *points))
+    of_inputs = noise_of_inputs(noise, [x[0] for x in points])
+    kinked_leaves = [kinks(*leaf, of_inputs) for leaf in zip(magnified, coarser, strict=True)]
     fine = u <= oracles_u
     autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
     other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
@@ -49,7 +55,8 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
     undone = np.any([rows_of(jumps(leaf)) for leaf in autodiff], axis=0)
     smooth = inside & ~kinked(oracles, points, value)
     pole = np.any([near_pole(leaf, usual_size(leaf[:, 0], usual)) for leaf in autodiff], axis=0)
-    unsteady = np.flatnonzero(smooth & undone)[:MAX_POINTS_DIFFERENCED]
+    odd = np.any([rows_of(leaf.odd) for leaf in kinked_leaves], axis=0)
+    unsteady = np.flatnonzero(smooth & (undone | odd))[:MAX_POINTS_DIFFERENCED]
     slopes = slopes_at(oracles, points, claimed, inside, value, unsteady)
     doubtful = np.union1d(np.flatnonzero(inside & failed), unsteady).astype(int)
     conditioning = spread_of_slopes(oracles, points, doubtful, slopes.of, u) if slopes and len(doubtful) else None
@@ -62,6 +69,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         autodiff=autodiff,
         magnification=MAGNIFICATION if fine else 1.0,
         magnified=magnified,
+        kinks=kinked_leaves,
         other_mode=other_mode,
         without_rules=leaves_of(oracles.without_rules(*points)) if oracles.without_rules else None,
         value_by_rules=leaves_of(oracles.value_by_rules(*points)) if oracles.value_by_rules else None,

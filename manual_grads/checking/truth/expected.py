@@ -21,13 +21,23 @@ from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.agreement import Remark, Sides, agreed
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION, Evaluated, evaluated, finite_rows
+from manual_grads.checking.truth.kinks import Kinks, steady_sums
 from manual_grads.checking.truth.refuted import RefutedRule, refuted_rule
-from manual_grads.checking.truth.spread import jumps, scaled_spread
+from manual_grads.checking.truth.spread import POLE, jumps, scaled_spread
 
 # A part of the forward's usual size: a value that changes by more where float64 is enabled is another function's. It
 # is at least so many ε of the format, which matters for bfloat16 (0.23).
 ANOTHER_FUNCTION, ANOTHER_FUNCTION_ROUNDINGS = 0.05, 30
 NAMED_POINTS = 3  # in a note, before an ellipsis
+
+
+class ExpectedSum(NamedTuple):
+    """What a leaf's sums along some axes should be; these have length one."""
+
+    axes: tuple[int, ...]
+    want: Leaf
+    allowance: Leaf
+    decided: Entries
 
 
 class ExpectedLeaf(NamedTuple):
@@ -39,6 +49,9 @@ class ExpectedLeaf(NamedTuple):
     also: Leaf  # what is right too, where the forward's own rules and its slope differ; elsewhere NaN
     known_to_ulp: Entries  # where it isn't by differences, so that an error in ULP has a meaning
     size: float  # at usual points
+    low: Leaf  # the least and
+    high: Leaf  # the largest of what is right: at a kink what lies between the sides, elsewhere `want`
+    sums: list[ExpectedSum]
     by_oracle: dict[str, Leaf]
 
 
@@ -125,7 +138,10 @@ def _expected_leaf(
     autodiff_error = safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     spread = scaled_spread(found.autodiff[i], found.magnification)
     undone = jumps(found.autodiff[i])
-    steady, lost = ~undone & within, ~np.isfinite(claimed)
+    kink = found.kinks[i]
+    small = kink.high - kink.low <= POLE * usual_size(claimed, found.usual)
+    at, odd = kink.at & within & small, kink.odd & within
+    steady, lost = ~undone & within & ~at & ~odd, ~np.isfinite(claimed)
     if slope is not None and slope_error is not None and found.conditioning is not None:
         size = np.maximum(scale_of(slope), usual_size(claimed, found.usual))
         measured = along_leaf(found.smooth, claimed) & (slope_error <= 1e-5 * size + 1e-12)
@@ -149,27 +165,58 @@ def _expected_leaf(
     want, trusted = verdict.want, verdict.trusted
     if oracles.own_rules and not oracles.modes:  # one oracle against another: there is no telling
         trusted = trusted & ~along_leaf(found.refuted, claimed)
+    # At a kink, what lies between its sides; where autodiff is odd, what it is on both.
+    low, high = (np.where(at | odd, side, want) for side in (kink.low, kink.high))
+    also = np.where(odd, want, verdict.also)
+    want = np.where(odd, (low + high) / 2, want)
+    if slope is not None and slope_error is not None:  # a slope decides
+        size = np.maximum(scale_of(want), usual_size(want, found.usual))
+        is_slope = (slope_error <= 1e-5 * size + 1e-12) & (np.abs(want - slope) <= 1e-5 * size)
+        also = np.where(odd & is_slope & along_leaf(found.smooth, claimed), np.nan, also)
+    spread = np.where(at, u * scale_of(want), np.where(odd, np.maximum(high - low, u * scale_of(want)), spread))
+    autodiff_error = np.where(at | odd, 0.0, autodiff_error)
     # How far from it a right result may be: what a sum of a few terms of the gradient's own size may lose, and
     # underflow; the spread; what the oracles lose themselves; and the rounding of the result.
     size = usual_size(want, found.usual if found.usual.any() else found.inside)
     largest = np.maximum(scale_of(want), size)
     floor = safety * u * size + float(jnp.finfo(dtype).smallest_normal) + oracles.unmeasured * largest
     last_rounding = 2 * u * np.abs(np.where(np.isfinite(want), want, 0))
-    allowance = safety * spread + autodiff_error + floor + verdict.doubt + last_rounding
+    allowance = safety * spread + autodiff_error + floor + np.where(at, 0.0, verdict.doubt) + last_rounding
     # Where that is small enough to judge by, and the result fits into the format.
     with np.errstate(invalid="ignore"):
         well = (allowance <= 0.5 * largest + floor) & np.isfinite(want)
         well &= np.abs(want) < float(jnp.finfo(dtype).max) / 2
+    decided = well & trusted & within
+    sums = _sums(kink, at, allowance, decided)
+    allowance = allowance + np.where(at, kink.beyond, 0.0)
     leaf = ExpectedLeaf(
         want=want,
         allowance=allowance,
-        decided=well & trusted & within,
-        also=verdict.also,
-        known_to_ulp=verdict.doubt == 0,
+        decided=decided,
+        also=also,
+        known_to_ulp=(verdict.doubt == 0) & ~at,
         size=size,
+        low=low,
+        high=high,
+        sums=sums,
         by_oracle=_by_oracle(oracles, found, i),
     )
-    return leaf, verdict.remarks
+    return leaf, verdict.remarks | {Remark.AUTODIFF_IS_ODD: odd}
+
+
+def _sums(kink: Kinks, at: Entries, allowance: Leaf, decided: Entries) -> list[ExpectedSum]:
+    """What the sums should be that don't jump where their terms do."""
+    return [
+        ExpectedSum(
+            axes=steady.axes,
+            want=steady.want,
+            allowance=allowance.sum(steady.axes, keepdims=True) + steady.width,
+            decided=steady.at
+            & (at & decided).any(steady.axes, keepdims=True)
+            & decided.all(steady.axes, keepdims=True),
+        )
+        for steady in steady_sums(kink)
+    ]
 
 
 def _by_oracle(oracles: CompiledOracles, found: Evaluated, i: int) -> dict[str, Leaf]:

@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 from manual_grads.checking.truth.interpreter import Interpreter
 from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, terms
 
+GAP = 7  # numbers that are passed over between two operations, or equal shapes would soon get equal noise
+
 
 def noisy(f: Callable[..., Any], differentiated: Sequence[bool] | None) -> Callable[..., Any]:
     """`noisy(f, …)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u.
@@ -46,6 +48,26 @@ def noisy_inputs(f: Callable[..., Any], differentiated: Sequence[bool]) -> Calla
     return with_noise
 
 
+def noise_of_inputs(patterns: np.ndarray, arrays: Sequence[Any]) -> list[np.ndarray]:
+    """What is made of the patterns for each argument, as `noisy` and `noisy_inputs` do; zeros for integers."""
+    at, found = 0, []
+    for x in arrays:
+        if not _is_float(x):
+            found.append(np.zeros((len(patterns), *np.shape(x))))
+        elif np.size(x) > patterns.shape[1]:
+            found.append(np.stack([np.resize(p, np.shape(x)) for p in patterns]))
+        else:
+            start = _start(at, np.size(x), patterns.shape[1])
+            at += np.size(x) + GAP
+            found.append(patterns[:, start : start + np.size(x)].reshape(-1, *np.shape(x)))
+    return found
+
+
+def _start(at: int, size: int, have: int) -> int:
+    """Where in the noise so many numbers are taken from."""
+    return at % (have - size + 1)
+
+
 class _Run(Interpreter):
     """One evaluation with noise: where in the noise it stands."""
 
@@ -55,11 +77,10 @@ class _Run(Interpreter):
     def error(self, shape: tuple[int, ...]) -> Any:
         """The next so many relative errors."""
         size = int(np.prod(shape))
-        have = self.noise.shape[0]
-        if size > have:
+        if size > self.noise.shape[0]:
             return jnp.resize(self.noise, shape)
-        start = self.at % (have - size + 1)
-        self.at += size + 7
+        start = _start(self.at, size, self.noise.shape[0])
+        self.at += size + GAP
         return lax.reshape(lax.slice(self.noise, (start,), (start + size,)), shape)
 
     def input(self, x: Any, differentiated: bool) -> Any:

@@ -38,8 +38,8 @@ def refuted_rule(oracles: CompiledOracles, points: list[Leaf], found: Evaluated)
     if found.without_rules is None:
         return None
     claimed = [leaf[:, 0] for leaf in found.autodiff]
-    pairs = zip(claimed, found.without_rules, strict=True)
-    apart = [_apart(rule, plain) & along_leaf(found.smooth, rule) for rule, plain in pairs]
+    leaves = zip(claimed, found.without_rules, found.kinks, strict=True)
+    apart = [_apart(rule, plain) & along_leaf(found.smooth, rule) & ~kink.at for rule, plain, kink in leaves]
     suspicious = np.flatnonzero(np.any([rows_of(leaf) for leaf in apart], axis=0))[:MAX_POINTS_DIFFERENCED]
     if not len(suspicious):
         return None

@@ -34,10 +34,18 @@ def under_noise(move, derivative=double):
 
 
 def kicked(entries) -> dict[str, Any]:
-    """Noise of any size moves these entries of the first point by all that they are."""
+    """Noise of any size moves these entries of the first point by all that they are, each time elsewhere."""
+    return _moved(entries, lambda u, noise: np.sign(np.sin(1e16 * u * noise)))
 
+
+def kinked(entries) -> dict[str, Any]:
+    """As `kicked`, but it depends on the side alone."""
+    return _moved(entries, lambda u, noise: np.sign(noise))
+
+
+def _moved(entries, by) -> dict[str, Any]:
     def claimed(u, noise, x):
-        kick = np.sign(noise[:, :1]) * np.asarray(entries)
+        kick = by(u, noise[:, :1]) * np.asarray(entries)
         return double(x)[:, None] * (1 + np.where(FIRST[:, None, None], kick, 0))
 
     return {"claimed": claimed}

@@ -9,11 +9,32 @@ from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.expected import expected
 from manual_grads.checking.truth.slopes import STEPS
 from tests.checking.records import U, oracles_of
-from tests.checking.truth.one_leaf import EPS, FIRST, KINK, NAMES, NO_KINK, USUAL, X, at_first, double, kicked, leaf_of
+from tests.checking.truth.one_leaf import (
+    EPS,
+    FIRST,
+    KINK,
+    NAMES,
+    NO_KINK,
+    USUAL,
+    X,
+    at_first,
+    double,
+    kicked,
+    kinked,
+    leaf_of,
+)
 
 
 @pytest.mark.smoke
-def test_at_a_kink_the_other_entries_are_judged():
+def test_at_a_kink_what_lies_between_its_sides_is_right():
+    leaf, _ = leaf_of(**kinked([1, 0, 0]), **KINK)
+    assert leaf.decided.all()
+    np.testing.assert_allclose(np.sort([leaf.low[0, 0], leaf.high[0, 0]]), np.sort([0, 4 * X[0, 0]]))
+    np.testing.assert_array_equal(leaf.low[1:], leaf.want[1:])
+    np.testing.assert_array_equal(leaf.high[1:], leaf.want[1:])
+
+
+def test_where_noise_undoes_one_entry_the_others_are_judged():
     leaf, found = leaf_of(**kicked([1, 0, 0]), **KINK)
     np.testing.assert_array_equal(leaf.decided, ~FIRST[:, None] | [False, True, True])
     assert found.inside.all()

@@ -1,0 +1,30 @@
+"""The verdict on every situation is the true one."""
+
+import pytest
+
+from tests.checking.situations import verdict
+from tests.checking.situations.kinks import KINKS
+
+KINDS = {"kinks": KINKS}
+DAILY = {"kinks: relu, 0 at 0", "kinks: relu, -1 at 0", "kinks: the largest of a row, all of it to each"}
+SMOKE = {"kinks: relu, 0 at 0"}
+
+
+def marks_of(name):
+    if name in SMOKE:
+        return [pytest.mark.smoke]
+    return [] if name in DAILY else [pytest.mark.slow]
+
+
+SITUATIONS = {f"{kind}: {situation.name}": situation for kind, every in KINDS.items() for situation in every}
+
+
+def test_each_has_a_name_of_its_own():
+    assert len(SITUATIONS) == sum(map(len, KINDS.values()))
+    assert SMOKE <= DAILY <= SITUATIONS.keys()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in SITUATIONS])
+def test_the_verdict_is_true(name):
+    situation = SITUATIONS[name]
+    assert (verdict(situation) == "passed") == situation.right, verdict(situation)
