@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, eps_of, leaves_of
+from manual_grads.checking.arrays import computing_in, eps_of, leaves_of, scale_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
@@ -15,6 +15,8 @@ from manual_grads.checking.truth.expected import Expected
 from manual_grads.checking.truth.primitives import converted_formats
 from manual_grads.checking.truth.spread import patterns_of_noise, scaled_spread
 
+# Times the error of the forward's own autodiff in the format: as much again for each of what a formula is made of.
+FORMAT_SAFETY = 4.0
 # Times u and the result's size: a formula that rounding moves further than this at the median point isn't one of whose
 # rounding an allowance can be made; it is wrong everywhere, or noise is no measure for it.
 MAX_TYPICAL_SPREAD = 1e4
@@ -45,6 +47,23 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
             leaf = leaf._replace(allowance=leaf.allowance + extra)
         leaves.append(leaf)
     return expected._replace(leaves=leaves, for_formula=True)
+
+
+def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: Trial) -> Expected:
+    """Allows for the error that the forward's own autodiff has in the format, where it computes in another way there.
+
+    As `expm` does, whose approximation is a coarser one in float32: noise on what is computed in float64 doesn't see it.
+    """
+    if trial.format.name == "float64":
+        return expected
+    with computing_in(trial.format.name):
+        cast = trial.format.cast(trial.arrays)
+        own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, patterns_of_noise(), *cast))
+    leaves = []
+    for leaf, patterns in zip(expected.leaves, own, strict=True):
+        error = np.where(leaf.decided, np.abs(patterns[:, 0] - leaf.want), 0.0)
+        leaves.append(leaf._replace(allowance=leaf.allowance + FORMAT_SAFETY * scale_of(error)))
+    return expected._replace(leaves=leaves)
 
 
 def coarsest_eps(f: Callable[..., Any], *args: Any) -> float:

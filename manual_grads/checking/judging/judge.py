@@ -8,7 +8,7 @@ from manual_grads.checking.arrays import Rows, computing_in, quiet, scale_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.formats import TrialFormat
-from manual_grads.checking.judging.allowances import with_formula_allowance
+from manual_grads.checking.judging.allowances import with_format_allowance, with_formula_allowance
 from manual_grads.checking.judging.measure import WorstEntry, worst_entry
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.behaviour import behaviour
@@ -63,6 +63,8 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: boo
     outcomes = [trial.outcome(first)]
     if not _all_right(outcomes, right, trial):
         right = with_formula_allowance(claim, oracles, right, trial)
+    if not _all_right(outcomes, right, trial):
+        right = with_format_allowance(oracles, right, trial)
     holds = bool(outcomes[0].leaves) and _all_right(outcomes, right, trial)
     others = others if holds else others[:CALLS_IF_WRONG]
     with quiet():
