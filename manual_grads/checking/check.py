@@ -17,6 +17,7 @@ from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
+from manual_grads.checking.trials.domains import Law, laws
 from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
@@ -34,6 +35,7 @@ def check_gradient(
     dtypes: Sequence[Any] | None = None,
     thorough: bool = True,
     trust_rules: bool = False,
+    domain: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> Report:
     """Checks the claim `manual == by(forward)`, at points made from one example, in every way to call it.
@@ -43,14 +45,17 @@ def check_gradient(
         manual: the hand-written derivative; takes what `by(forward)` takes.
         args: one example of the arguments, a tuple; or a callable `key -> args` that draws them. Integers are drawn
             from those that it shows; so are floats that are whole numbers and aren't differentiated (labels, masks);
-            floats that are all positive, four or more, stay so; rows that are one-hot or sum to one, and aren't
-            differentiated, stay such. Cotangents and tangents are drawn, whatever the example's are like. A Python
-            number that isn't differentiated is held.
+            rows that are one-hot or sum to one, and aren't differentiated, stay such. What is positive is tried at
+            negative values too, where the forward is finite there. Cotangents and tangents are drawn, whatever the
+            example's are like. A Python number that isn't differentiated is held.
         by: the JAX-style transform that is reproduced: `jax.grad`, `jax.jacobian`, `manual_grads.rules.vjp`, …
         dtypes: the formats to check in; the example's own and float64 unless told.
         thorough: every oracle and transform; if false, the fewest that find most errors, in under a second.
         trust_rules: whether what the forward's own rules (`jax.custom_jvp`, `jax.custom_vjp`) say is its derivative,
             whatever its slope is: for a straight-through estimator, a gradient that is clipped or reversed.
+        domain: which values an argument may take, by its place: `{"[0]": "positive"}`; "probabilities" (along the last
+            axis), "symmetric", "positive definite", a pair `(low, high)`, or a callable `key -> array`. It replaces
+            what the example shows of that argument.
         seed: of the points and of the noise.
 
     Returns:
@@ -60,21 +65,23 @@ def check_gradient(
         GradientMismatch: if the claim is false, or the forward's own rules aren't its derivative; an `AssertionError`
             that says where, and what is wrong.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
-        ValueError: if an array is empty, the forward isn't finite at most of the points, or next to nothing can be
-            judged.
+        ValueError: if an array is empty or holds NaN, `domain` names no argument or can't be met, the forward isn't
+            finite at most of the points, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
     keep_settings_apart()
     sampler = args if callable(args) else None
     claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
     draw = sampler and partial(_arrays_drawn, claim, sampler)
-    return check(claim, example, draw, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, seed=seed)
+    drawn = laws(domain or {}, claim.names, example)
+    return check(claim, example, draw, drawn, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, seed=seed)
 
 
 def check(
     claim: Claim,
     example: list[Any],
     draw: Callable[[Any], list[Any]] | None = None,
+    drawn: Sequence[Law | None] = (),
     *,
     dtypes: Sequence[Any] | None,
     thorough: bool,
@@ -87,7 +94,7 @@ def check(
     found: list[Finding] = []
     for fmt in formats_of(example, dtypes):
         with computing_in(fmt.name):
-            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw)
+            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw, drawn)
             misshapen = structure(claim, fmt.cast(example), fmt.name)
         if misshapen.complaint:
             found.append(Finding(f"{misshapen.check}, {fmt.name}", fmt, misshapen))
@@ -141,7 +148,11 @@ def _report(
     seed: int,
 ) -> Report:
     """What was tried, of all formats."""
-    inside = np.concatenate([judgement.inside for judgement in judgements] or [np.ones(0, bool)])
+    # What was only guessed to be in the domain, and isn't, doesn't count.
+    inside = np.concatenate(
+        [judged.inside[judged.inside | ~tried.guessed] for tried, judged in zip(trials, judgements, strict=True)]
+        or [np.ones(0, bool)]
+    )
     return Report(
         claim=title(claim),
         rows=rows + [row for judgement in judgements for row in judgement.rows],
@@ -150,7 +161,19 @@ def _report(
         judged=float(np.mean([judgement.share for judgement in judgements] or [1.0])),
         notes=oracles.notes + _notes(trials, judgements),
         seed=seed,
+        ranges=_ranges(claim, trials, judgements),
     )
+
+
+def _ranges(claim: Claim, trials: list[Trial], judgements: list[Judgement]) -> list[str]:
+    """Of each argument, the least and the largest number that was tried where the forward is finite."""
+    found = []
+    for i, name in enumerate(claim.names):
+        tried = [tried.arrays[i][judged.inside] for tried, judged in zip(trials, judgements, strict=True)]
+        numbers = np.concatenate([x.ravel() for x in tried] or [np.zeros(0)])
+        if numbers.size and numbers.dtype != bool:
+            found.append(f"args{name} from {numbers.min():.4g} to {numbers.max():.4g}")
+    return found
 
 
 def _notes(trials: list[Trial], judgements: list[Judgement]) -> list[str]:

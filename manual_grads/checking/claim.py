@@ -59,7 +59,7 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
 
     Raises:
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
-        ValueError: if an array is empty.
+        ValueError: if an array is empty, or holds NaN.
     """
     args = as_arguments(args)
     args = _with_floating_directions(forward, manual, args, by)
@@ -156,6 +156,8 @@ def _refuse(claim: Claim, arrays: list[Any]) -> None:
     for name, x in named:
         if x.size == 0:
             raise ValueError(f"args{name} is empty, of shape {x.shape}: give an example with at least one entry")
+        if is_float(x) and np.isnan(np.asarray(x, np.float64)).any():
+            raise ValueError(f"args{name} holds NaN: give an example at which the forward is finite")
 
 
 def as_arguments(args: Any) -> tuple[Any, ...]:

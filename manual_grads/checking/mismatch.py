@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from manual_grads.checking.arrays import is_float, rows_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.diagnosis.diagnose import diagnosis
 from manual_grads.checking.judging.judge import Finding
-from manual_grads.checking.judging.measure import ulps
+from manual_grads.checking.judging.measure import ratios, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import hexed, reproduction
 
@@ -23,6 +24,7 @@ def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[A
     others = dict.fromkeys(f.check for f in found if f is not clearest)
     lines += wrapped(f"also failing: {'; '.join(others)}", "") if others else []
     lines += _where(claim, clearest)
+    lines += _outside_example(claim, clearest, example)
     lines += _again(claim, clearest, report.seed, example)
     lines += _why(causes)
     lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
@@ -67,6 +69,25 @@ def _where(claim: Claim, finding: Finding) -> list[str]:
     for name, x, dtype in zip(claim.names, _point(finding, []), finding.format.dtypes, strict=True):
         lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({dtype})", "  ")
     return lines
+
+
+def _outside_example(claim: Claim, finding: Finding, example: list[Any]) -> list[str]:
+    """What is to be said where it is wrong only beyond what the example shows."""
+    trial, expected, outcome = finding.trial, finding.expected, finding.outcome
+    if finding.worst is None or trial is None or expected is None:
+        return []
+    leaves = zip(outcome.leaves, expected.leaves, strict=True)
+    wrong = np.any([rows_of(ratios(got, leaf, outcome.points) > 1) for got, leaf in leaves], axis=0)
+    if not trial.guessed[outcome.points[wrong]].all():
+        return []
+    positive = [
+        n for n, x in zip(claim.names, example, strict=True) if is_float(x) and (np.asarray(x, float) > 0).all()
+    ]
+    text = (
+        f"wrong only where {' or '.join(f'args{name}' for name in positive)} has negative entries, while the example's "
+        f"are positive; if they have to be, say so: domain={ {name: 'positive' for name in positive} }"
+    )
+    return wrapped(text, "")
 
 
 def _point(finding: Finding, otherwise: list[Any]) -> list[Any]:

@@ -38,6 +38,7 @@ class Report(NamedTuple):
     judged: float  # the share of the entries
     notes: list[str]
     seed: int
+    ranges: list[str] = []  # noqa: RUF012 - of each argument, what was tried
 
     @property
     def passed(self) -> bool:
@@ -56,6 +57,7 @@ class Report(NamedTuple):
             f"  {self.points} points (seed {self.seed}); {self.skipped} skipped, where the forward isn't finite",
             f"  {self.judged:.1%} of the entries judged",
         ]
+        lines += wrapped(f"tried: {'; '.join(self.ranges)}", "  ") if self.ranges else []
         for note in self.notes:
             first, *rest = wrapped(f"note: {note}", "    ")
             lines += [first[2:], *rest]

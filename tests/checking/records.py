@@ -94,6 +94,7 @@ def trial_of(arrays, calls=(), name="float64", **fields) -> Trial:
         "names": [f"point {i}" for i in range(points)],
         "arrays": list(arrays),
         "usual": np.ones(points, bool),
+        "guessed": np.zeros(points, bool),
         "calls": list(calls),
     }
     return Trial(**(given | fields))

@@ -46,7 +46,8 @@ def test_floats_are_hexadecimal_and_integers_are_not():
 
 
 def line(args, forward=sigmoid, manual=sigmoid_grad, by=jax.grad, kept=True, dtypes=("float32",)):
-    claim, _ = as_claim(lambda *xs: 1.0 * jax.tree.leaves(xs)[0].sum(), manual, args, jax.grad)
+    example = [np.nan_to_num(x) for x in args]
+    claim, _ = as_claim(lambda *xs: 1.0 * jax.tree.leaves(xs)[0].sum(), manual, example, jax.grad)
     return reproduction(claim._replace(forward=forward, by=by), [args[0]], list(dtypes), 7, kept)
 
 

@@ -4,9 +4,16 @@ import pytest
 
 from tests.checking.situations import verdict
 from tests.checking.situations.kinks import KINKS
+from tests.checking.situations.rules import RULES
 
-KINDS = {"kinks": KINKS}
-DAILY = {"kinks: relu, 0 at 0", "kinks: relu, -1 at 0", "kinks: the largest of a row, all of it to each"}
+KINDS = {"kinks": KINKS, "rules": RULES}
+DAILY = {
+    "rules: a rule that ignores its cotangent",
+    "rules: a rule that keeps it",
+    "kinks: relu, 0 at 0",
+    "kinks: relu, -1 at 0",
+    "kinks: the largest of a row, all of it to each",
+}
 SMOKE = {"kinks: relu, 0 at 0"}
 
 

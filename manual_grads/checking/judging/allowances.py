@@ -50,19 +50,23 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
 
 
 def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: Trial) -> Expected:
-    """Allows for the error that the forward's own autodiff has in the format, where it computes in another way there.
+    """Allows for the error that the forward's own autodiff has in the format, if it computes in another way there.
 
-    As `expm` does, whose approximation is a coarser one in float32: noise on what is computed in float64 doesn't see it.
+    As `expm` does, whose approximation is a coarser one in float32: noise on what float64 computes doesn't show that.
     """
     if trial.format.name == "float64":
         return expected
     with computing_in(trial.format.name):
         cast = trial.format.cast(trial.arrays)
         own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, patterns_of_noise(), *cast))
-    leaves = []
-    for leaf, patterns in zip(expected.leaves, own, strict=True):
-        error = np.where(leaf.decided, np.abs(patterns[:, 0] - leaf.want), 0.0)
-        leaves.append(leaf._replace(allowance=leaf.allowance + FORMAT_SAFETY * scale_of(error)))
+        errors = [
+            np.where(leaf.decided, np.abs(patterns[:, 0] - leaf.want), 0.0)
+            for leaf, patterns in zip(expected.leaves, own, strict=True)
+        ]
+    leaves = [
+        leaf._replace(allowance=leaf.allowance + FORMAT_SAFETY * scale_of(error))
+        for leaf, error in zip(expected.leaves, errors, strict=True)
+    ]
     return expected._replace(leaves=leaves)
 
 

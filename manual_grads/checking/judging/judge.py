@@ -16,6 +16,7 @@ from manual_grads.checking.trials.calls import Complaint, Outcome
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.expected import Expected, expected
+from manual_grads.checking.truth.linearity import other_cotangents
 from manual_grads.checking.truth.refuted import to_blame
 
 # Of a gradient that is wrong at once it only has to be known whether it is so when it isn't batched, too.
@@ -77,8 +78,10 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: boo
             outcomes += behaviour(claim, example, point, holds)
     if holds and not right.for_formula and not _all_right(outcomes, right, trial):
         right = with_formula_allowance(claim, oracles, right, trial)
-    if oracles.rules and not trust_rules:
-        complaint = _of_rules(claim, oracles, right, trial)
+    if not trust_rules and (oracles.rules or hasattr(claim.manual, "__wrapped__")):
+        with computing_in(trial.format.name):
+            example = trial.format.cast([x[0] for x in trial.arrays])
+            complaint = _of_rules(claim, oracles, right, trial) or other_cotangents(claim, example)
         outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
     # Each outcome is a row, and a finding if it is wrong.
     rows, found = [], []

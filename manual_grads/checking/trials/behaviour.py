@@ -10,7 +10,6 @@ import numpy as np
 from manual_grads.checking.arrays import is_float, leaves_of, quiet
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
-from manual_grads.checking.truth.primitives import opaque
 
 NOWHERE = np.arange(0)  # the points of an outcome that isn't about values
 BEHAVIOUR: OutcomeKind = "behaviour"
@@ -107,7 +106,7 @@ def _leak(claim: Claim, example: list[Any]) -> Complaint | None:
     Not asked where there is a `shard_map`, of which JAX itself keeps tracers when it is differentiated.
     """
     try:
-        if "shard_map" in opaque(jax.make_jaxpr(claim.manual_of)(*example).jaxpr):
+        if "shard_map[" in str(jax.make_jaxpr(claim.manual_of)(*example)):
             return None
         with jax.checking_leaks():
             jax.eval_shape(lambda *a: claim.manual_of(*a), *example)

@@ -1,6 +1,6 @@
 """Points to try a gradient at, all made from one example: its neighbourhood, every scale, every special case."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 
 from manual_grads.checking.arrays import Leaf, Rows
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.trials.domains import Law
 from manual_grads.checking.trials.values import ExampleLeaf, Values, example_leaf
 
 # How many points are drawn at each scale. A thorough check tries every power of ten at which functions change their
@@ -18,6 +19,9 @@ POINTS_AT_SCALE_QUICKLY = {0.01: 1, 1.0: 4, 10.0: 2, 30.0: 1, 1000.0: 1}
 NARROW_MAX = 1e5  # a format whose largest number is below this, as float16's 65504, can't hold large squares
 NARROW_SCALES = 1e-2, 30.0  # whose squares it holds
 LARGE_ENTRY = 5.0  # so large that it dominates a softmax of entries of scale 1
+FEW = 4  # entries
+LADDER = np.geomspace(0.01, 500, 24)
+NEGATIVE_TOO = "negative too, scale "  # where the example is positive
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
 
 Point = tuple[str, list[Any]]  # its name, and the arrays
@@ -29,6 +33,7 @@ class Points(NamedTuple):
     names: list[str]
     arrays: list[Leaf]
     usual: Rows  # which of them have the example's scale or that of one
+    guessed: Rows  # which of them may lie outside of the domain that the example is meant to show
 
 
 def points_of(
@@ -38,10 +43,13 @@ def points_of(
     seed: int,
     thorough: bool,
     draw: Callable[[Any], list[Any]] | None,
+    laws: Sequence[Law | None] = (),
 ) -> Points:
-    """The points, rounded to the dtypes: made from the example, or drawn by `draw(key)` where there is such."""
+    """The points, rounded to the dtypes: made from the example and the laws, or drawn by `draw(key)`, if given."""
     if draw is None:
-        named = list(_made(claim, example, dtypes, np.random.default_rng(seed), thorough))
+        about = zip(example, claim.differentiated, claim.directions, laws or [None] * len(example), strict=True)
+        leaves = [example_leaf(*each) for each in about]
+        named = list(_made(leaves, claim.names, dtypes, np.random.default_rng(seed), thorough))
     else:  # without the example, which was drawn in a narrower format, it may be
         keys = jax.random.split(jax.random.key(seed + 1), 32 if thorough else 8)
         named = [("drawn", draw(key)) for key in keys]
@@ -58,6 +66,7 @@ def points_of(
         names=[name for name, _ in named],
         arrays=[np.stack(column) for column in zip(*points, strict=True)],
         usual=np.array([name in USUAL for name, _ in named]),
+        guessed=np.array([name.startswith(NEGATIVE_TOO) for name, _ in named]),
     )
 
 
@@ -70,16 +79,17 @@ def _rounded(arrays: list[Any], dtypes: list[Any]) -> list[np.ndarray]:
 
 
 def _made(
-    claim: Claim, example: list[Any], dtypes: list[Any], random: np.random.Generator, thorough: bool
+    leaves: list[ExampleLeaf], names: tuple[str, ...], dtypes: list[Any], random: np.random.Generator, thorough: bool
 ) -> Iterator[Point]:
     """Points of the example's shapes; see the names."""
-    leaves = [example_leaf(*about) for about in zip(example, claim.differentiated, claim.directions, strict=True)]
     narrow = min(float(jnp.finfo(d).max) for d in dtypes if jnp.issubdtype(d, jnp.floating)) < NARROW_MAX
     yield "example", [leaf.array for leaf in leaves]
     yield from _random(leaves, random, thorough, narrow)
     if thorough:
         yield from _special(leaves, random, narrow)
-        yield from _one_argument_special(leaves, claim.names, random)
+        yield from _one_argument_special(leaves, names, random)
+    if any(leaf.positive for leaf in leaves):
+        yield from _negative_too(leaves, random, thorough, narrow)
 
 
 def _each(
@@ -118,6 +128,29 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
         yield "repeated indices", repeated
 
 
+def _negative_too(
+    leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bool, narrow: bool
+) -> Iterator[Point]:
+    """What is positive in the example, of either sign and at every scale; the first entry is negative.
+
+    A few entries alone are tried densely: where a function changes its form, or should, a few points show nothing.
+    """
+    scales = POINTS_AT_SCALE if thorough else POINTS_AT_SCALE_QUICKLY
+    few = all(leaf.array.size <= FEW for leaf in leaves if leaf.positive)
+    for scale in LADDER if few else [scale for scale, count in scales.items() for _ in range(count)]:
+        scale = float(np.clip(scale, *NARROW_SCALES)) if narrow else float(scale)
+
+        def either(leaf: ExampleLeaf, scale: float = scale) -> np.ndarray:
+            if leaf.positive and few:
+                return -scale * random.uniform(1, LADDER[1] / LADDER[0], leaf.array.shape)
+            z = random.normal(size=leaf.array.shape)
+            if leaf.positive:
+                z.flat[0] = -abs(z.flat[0])
+            return scale * z
+
+        yield f"{NEGATIVE_TOO}{scale:.3g}", [either(leaf) if leaf.free else leaf.drawn(random) for leaf in leaves]
+
+
 def _offset(narrow: bool) -> float:
     """So large that what should be shift-invariant and isn't shows."""
     return 10.0 if narrow else 100.0
@@ -139,7 +172,7 @@ def _special(leaves: list[ExampleLeaf], random: np.random.Generator, narrow: boo
     yield "example × 10", each(lambda leaf: 10 * leaf.array)
     yield "example / 10", each(lambda leaf: leaf.array / 10)
     yield "permuted", [leaf.permuted(random) for leaf in leaves]
-    yield "reversed", [leaf.array[::-1] if leaf.array.ndim else leaf.array for leaf in leaves]
+    yield "reversed", [leaf.reversed() for leaf in leaves]
 
 
 def _one_argument_special(

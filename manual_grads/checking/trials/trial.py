@@ -21,6 +21,7 @@ class Trial(NamedTuple):
     arrays: list[Leaf]
     usual: Rows  # which points have the example's scale, or that of one
     calls: list[Call]
+    guessed: Rows  # which points may lie outside of the domain that the example is meant to show
 
     def jobs(self, some: list[Call]) -> Iterator[Job]:
         """What is to be compiled for these calls."""
@@ -51,5 +52,6 @@ def trial(claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thor
         names=names,
         arrays=arrays,
         usual=np.pad(usual, (0, len(names) - made)),
+        guessed=np.pad(points.guessed, (0, len(names) - made)),
         calls=calls(claim, len(names), some, made, every_call, fmt.name),
     )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual_grads.checking.arrays import eps_of, is_float
+from manual_grads.checking.trials.domains import Law
 
 MIN_POSITIVE_BY_INTENTION = 4  # entries: so many that are all positive hardly are so by chance (1 in 16)
 
@@ -18,6 +19,7 @@ class Values(Enum):
     DISTRIBUTIONS = "rows of non-negative floats that sum to one"
     ONE_HOT = "rows of zeros and a one"
     SEEN = "the values that the example shows"
+    DOMAIN = "what the caller's law draws"
 
 
 class ExampleLeaf(NamedTuple):
@@ -27,6 +29,7 @@ class ExampleLeaf(NamedTuple):
     values: Values
     size: float  # root mean square of the entries of one that may be any float
     positive: bool  # whether all entries are, so that they may have to be
+    law: Law | None = None  # how it is drawn, if the caller says so
 
     @property
     def free(self) -> bool:
@@ -46,6 +49,8 @@ class ExampleLeaf(NamedTuple):
     def drawn(self, random: np.random.Generator) -> np.ndarray:
         """An array of the same kind, for one that may not be any float."""
         x = self.array
+        if self.law is not None:
+            return self.law(random)
         if self.values is Values.ONE_HOT:
             hot = random.integers(x.shape[-1], size=x.shape[:-1])
             return (hot[..., None] == np.arange(x.shape[-1])).astype(x.dtype)
@@ -56,13 +61,21 @@ class ExampleLeaf(NamedTuple):
 
     def permuted(self, random: np.random.Generator) -> np.ndarray:
         """Its entries in another order; within each row, if its rows mean something."""
+        if self.law is not None:
+            return self.law(random)
         if self.values in (Values.ONE_HOT, Values.DISTRIBUTIONS):
             return random.permuted(self.array, axis=-1)
         return random.permutation(self.array.ravel()).reshape(self.array.shape)
 
+    def reversed(self) -> np.ndarray:
+        """Its first axis the other way round."""
+        return self.array[::-1] if self.array.ndim and self.law is None else self.array
 
-def example_leaf(x: Any, differentiated: bool, is_direction: bool) -> ExampleLeaf:
-    """What an array of the example shows."""
+
+def example_leaf(x: Any, differentiated: bool, is_direction: bool, law: Law | None = None) -> ExampleLeaf:
+    """What an array of the example shows, if the caller doesn't say which values it may take."""
+    if law is not None:
+        return ExampleLeaf(np.asarray(x, np.float64) if is_float(x) else x, Values.DOMAIN, 1.0, False, law)
     values = _values(x, differentiated, is_direction)
     free = values in (Values.ANY, Values.POSITIVE)
     array = np.asarray(x, np.float64) if is_float(x) and values is not Values.SEEN else np.asarray(x)

@@ -44,7 +44,7 @@ def test_every_kind_is_there():
 )
 def test_every_scale_at_which_functions_change_their_form_is_there(thorough, counts):
     x = np.random.default_rng(1).normal(size=400).astype(np.float32)
-    names, (got,), _ = points(lambda x: (x**2).sum(), (x,), thorough)
+    names, (got,), *_ = points(lambda x: (x**2).sum(), (x,), thorough)
     for scale, count in counts.items():
         at = [i for i, name in enumerate(names) if name == f"random, scale {scale:g}"]
         assert len(at) == count
@@ -64,7 +64,7 @@ def test_a_narrow_format_is_tried_at_scales_that_it_holds():
 
 
 def test_what_each_special_point_is():
-    names, (got,), _ = points(lambda x: (x**2).sum(), (X,))
+    names, (got,), *_ = points(lambda x: (x**2).sum(), (X,))
     at = dict(zip(names, got, strict=True))
     np.testing.assert_array_equal(at["example"], X)
     assert not at["zeros"].any()
@@ -85,7 +85,7 @@ def test_what_each_special_point_is():
 
 
 def test_each_entry_of_each_argument_is_alone_and_large():
-    names, (x, y), _ = points(lambda x, y: x.sum() * y.sum(), (X, X[:2] - 0.7), by=lambda f: jax.grad(f, (0, 1)))
+    names, (x, y), *_ = points(lambda x, y: x.sum() * y.sum(), (X, X[:2] - 0.7), by=lambda f: jax.grad(f, (0, 1)))
     alone = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry alone"]
     large = [(a, b) for name, a, b in zip(names, x, y, strict=True) if name == "one entry large"]
     assert len(alone) == len(large) == 5
@@ -136,7 +136,7 @@ def test_another_seed_draws_other_points():
 
 def test_booleans_are_as_they_are_and_integers_are_drawn():
     mask, labels = np.array([True, False, True]), np.array([0, 5, 2], np.int8)
-    _, (_, m, y), _ = points(lambda x, m, y: (x * m * y).sum(), (X, mask, labels))
+    _, (_, m, y), *_ = points(lambda x, m, y: (x * m * y).sum(), (X, mask, labels))
     assert (m.sum(1) == 2).all()
     assert set(np.unique(y)) == {0, 2, 5}
 
@@ -160,9 +160,23 @@ def test_whole_floats_that_are_not_differentiated_keep_their_values():
     assert len(np.unique(moved)) > 10
 
 
+@pytest.mark.parametrize(("size", "scales"), [(1, 24), (400, 28)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_is_positive_is_tried_at_negative_values_of_every_scale(size, scales, dtype):
+    found = points(lambda x: (x**2).sum(), (np.ones(size, np.float32),), dtype=dtype)
+    (x,) = found.arrays
+    assert found.guessed.sum() == scales
+    assert (x[found.guessed, 0] < 0).all()
+    assert not found.usual[found.guessed].any()
+    largest = np.abs(x[found.guessed]).max()
+    assert 25 < largest < 200 if dtype == "float16" else 300 < largest
+    assert not points(lambda x: (x**2).sum(), (-np.ones(size, np.float32),)).guessed.any()
+
+
 def test_four_positive_numbers_stay_positive():
-    assert (points(lambda x: jnp.log(x).sum(), (np.ones(4, np.float32),)).arrays[0] > 0).all()
-    names, (x,), _ = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
+    found = points(lambda x: jnp.log(x).sum(), (np.ones(4, np.float32),))
+    assert (found.arrays[0][~found.guessed] > 0).all()
+    names, (x,), *_ = points(lambda x: (x**2).sum(), (np.ones(3, np.float32),))
     assert (x < 0).any()
     # Fewer may be so by chance; they are drawn positive all the same, but where signs are what is tried.
     assert (x[[name.startswith("random") for name in names]] > 0).all()

@@ -13,6 +13,7 @@ POINTS = Points(
     names=["zeros", "example", "drawn", "near the example", "drawn"],
     arrays=[np.arange(5.0), 10 * np.arange(5.0)],
     usual=np.arange(5) > 0,
+    guessed=np.zeros(5, bool),
 )
 FORMAT = TrialFormat("float64", [np.dtype("float64")] * 2)
 
