@@ -77,3 +77,26 @@ def test_no_such_file_or_module(capsys):
     assert "no_such_file.py: no such file" in capsys.readouterr().err
     assert main(["check", "no_such_module"]) == 2
     assert "no_such_module: no such file or module" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "by"),
+    [
+        ("return 4 * x**3", "sys.exit(0)"),
+        ("return (x**4).sum(-1)", "sys.exit(0)"),
+        ("return (jax.random", "sys.exit(0)#"),
+    ],
+    ids=["manual", "forward", "example"],
+)
+def test_a_rule_that_leaves_fails_at_its_line(part, by, file, capsys):
+    path = file(f"import sys\n{textwrap.dedent(RIGHT)}".replace(part, by))
+    assert main(["check", path]) == 1
+    printed = capsys.readouterr().out
+    assert "sigmoid_grad, " in printed and "SystemExit: 0" in printed
+    assert f"{path}, line " in printed and "sys.exit(0)" in printed
+    assert printed.rstrip().endswith("NOT everything holds")
+
+
+def test_a_rule_that_returns_text(file, capsys):
+    assert main(["check", file(RIGHT.replace("return 4 * x**3", "return '4 x³'"))]) == 1
+    assert "the manual gradient returns a str where an array is expected: '4 x³'" in capsys.readouterr().out
