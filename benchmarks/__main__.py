@@ -5,9 +5,11 @@ This file imports neither JAX nor anything that does, before the platform is cho
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 NEEDED = {"run": ("flint", "optax", "rich", "sklearn"), "plot": ("matplotlib", "rich"), "table": ("rich",)}
 
@@ -41,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; 0, or 2 for bad usage, or 1 if a hand-written gradient was wrong or failed."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    if arguments is None and on_interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end_at_once)
     top = parser()
     options = top.parse_args(arguments)
     if options.command == "run":
@@ -50,13 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[options.platform]
     try:
         from manual_grads.commands import process
-    except ModuleNotFoundError as missing:  # JAX itself, or this package's folder
-        print(
-            f"python -m benchmarks: {missing}: in a clone of this repository, pip install '.[bench]'", file=sys.stderr
-        )
+    except Exception as error:  # JAX or this package's folder is missing, or JAX can't read one of its variables
+        install = ": in a clone of this repository, pip install '.[bench]'" if isinstance(error, ImportError) else ""
+        print(f"python -m benchmarks: {error}{install}", file=sys.stderr)
         return 2
+    if arguments is None:
+        signal.signal(signal.SIGINT, on_interrupt)  # it has a better way now
     run = process.run if arguments is None else process.status
     return run("python -m benchmarks", lambda: command(options, top))
+
+
+def end_at_once(*_: Any) -> None:
+    """What Ctrl-C does while JAX is imported. In `manual_grads.commands` is a better way, which that import brings."""
+    os.write(2, b"python -m benchmarks: interrupted\n")
+    os._exit(130)
 
 
 def command(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
