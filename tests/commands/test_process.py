@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import pytest
+
+from manual_grads.commands.process import BadInput, require_device
 
 ROOT = Path(__file__).parents[2]
 SPEAKING = [
@@ -174,6 +177,19 @@ def test_a_variable_that_jax_can_t_do_with(words, variable, held, said, started)
     assert (process.returncode, out) == (2, "")
     assert said.partition(": ")[2] in err and err.count("\n") == 1
     assert err.startswith(("manual-grads: ", "python -m benchmarks: "))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such\nplugin"), AssertionError()], ids=repr)
+def test_a_platform_without_a_word_or_with_many(error, monkeypatch):
+    def devices():
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    with pytest.raises(BadInput) as refused:
+        require_device()
+    said = "JAX finds no device for " in str(refused.value) and "JAX_PLATFORMS=tpu" in str(refused.value)
+    assert said and str(refused.value).endswith("tpu: no such" if str(error) else "tpu")
 
 
 # What JAX does while it is imported: exceptions in a callback of the garbage collector are printed, and ignored.
