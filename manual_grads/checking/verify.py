@@ -42,7 +42,7 @@ def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> RuleVerdict
             return function()
         except GradientMismatch as mismatch:
             verdict.reports.append(mismatch.report)
-            verdict.failures.append(f"{rule.name}, {what}: {mismatch}")
+            verdict.failures.append(f"{rule.name}, {what}:\n{mismatch}")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a broken rule is a row of the table, whatever it raises: sys.exit too

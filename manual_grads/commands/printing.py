@@ -125,7 +125,8 @@ def _unwrapped(lines: Iterable[str]) -> list[str]:
             paragraphs[-1] += f" {line.strip()}"
         else:
             paragraphs.append(line)
-        before = line
+        numbered = line.lstrip()[:1].isdigit() and line.lstrip()[1:].startswith(". ")
+        before = f"   {line}" if numbered else line  # of causes, the first line is moved to the left when it is wrapped
     return paragraphs
 
 
