@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 
 # Nothing is rounded where entries are only moved, compared, chosen or negated, nor where there are none yet.
 EXACT = frozenset(
@@ -175,4 +175,4 @@ def _is_floating(atom: Any) -> bool:
 
 def is_floating_array(aval: Any) -> bool:
     """Whether a value of this type is an array of floats: a token isn't, nor is a `Ref`, which only holds one."""
-    return isinstance(aval, jax.core.ShapedArray) and jnp.issubdtype(aval.dtype, jnp.floating)
+    return isinstance(aval, ShapedArray) and jnp.issubdtype(aval.dtype, jnp.floating)
