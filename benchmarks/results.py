@@ -79,7 +79,6 @@ def check(value: Any, expected: Any = RESULTS, where: str = "results") -> None:
 def save(results: dict, file: Path) -> None:
     """Writes a file of results, a row a line."""
     check(results)
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         json.dumps(results, ensure_ascii=False, allow_nan=False).replace('{"workload"', '\n{"workload"') + "\n"
     )

@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from manual_grads import versions  # first: an older JAX lacks what the others import
+from manual_grads import program, versions  # noqa: F401 - first: before JAX; and before what an older JAX lacks
 from manual_grads.formulas.logloss import logloss, logloss_grad
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
 from manual_grads.formulas.softmax import log_softmax, softmax, softmax_jacobian, softmax_jvp, softmax_vjp

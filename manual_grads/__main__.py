@@ -3,10 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import manual_grads
 from manual_grads.commands import extras, process
+from manual_grads.commands.kinds import path, positive, seed
 from manual_grads.rules import RULES
 
 TASKS = ("18", "19", "19.1", "19.2", "19.3", "21")
@@ -22,35 +22,27 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="verify every rule, every line, and the network on data")
     verify.add_argument("--only", metavar="NAME", action="append", help="verify this rule alone (may be repeated)")
-    verify.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    verify.add_argument("--seed", type=seed, default=0, help="seed of the random inputs (default: 0)")
     check = commands.add_parser("check", help="verify the rules that a file or module of yours registers")
     check.add_argument("target", metavar="FILE_OR_MODULE", help="a Python file, or the name of a module")
-    check.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    check.add_argument("--seed", type=seed, default=0, help="seed of the random inputs (default: 0)")
     lines = commands.add_parser("lines", help="the document's lines in order, each with its verdict")
     lines.add_argument("task", nargs="?", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
-    lines.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    lines.add_argument("--seed", type=seed, default=0, help="seed of the random inputs (default: 0)")
     accuracy = commands.add_parser("accuracy", help="largest errors in ULP, by hand and by autodiff, against balls")
     accuracy.add_argument("--only", metavar="NAME", action="append", help="measure this rule alone (may be repeated)")
-    accuracy.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default: 0)")
+    accuracy.add_argument("--seed", type=seed, default=0, help="seed of the random inputs (default: 0)")
     accuracy.add_argument(
         "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
     )
-    accuracy.add_argument("--plot", type=Path, metavar="DIR", help="draw the pictures there, instead of the table")
+    accuracy.add_argument("--plot", type=path, metavar="DIR", help="draw the pictures there, instead of the table")
     train = commands.add_parser("train", help="train on handwritten digits, by hand and by autodiff; many classes")
-    train.add_argument("--seed", type=int, default=0, help="seed of the weights and batches (default: 0)")
+    train.add_argument("--seed", type=seed, default=0, help="seed of the weights and batches (default: 0)")
     train.add_argument("--epochs", type=positive, default=30, help="passes over the digits (default: 30)")
-    train.add_argument("--plot", type=Path, metavar="FILE", help="draw the loss curves there, too")
+    train.add_argument("--plot", type=path, metavar="FILE", help="draw the loss curves there, too")
     for command in (verify, check, lines, accuracy, train):
         command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return top
-
-
-def positive(text: str) -> int:
-    """A positive integer."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,6 +63,9 @@ def command(arguments: Sequence[str]) -> int:
         unknown = set(options.only or ()) - set(RULES)
         if unknown:
             top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(RULES)}")
+    ignored = [word for word in ("only", "exhaustive", "seed") if getattr(options, word, None)]
+    if options.command == "accuracy" and options.plot and ignored:
+        top.error(f"argument --plot: the pictures are always of the same; it goes without --{' --'.join(ignored)}")
     typed = options.command + (" --plot" if getattr(options, "plot", None) else "")
     extras.require(typed, extras.NEEDED[typed])
     process.require_device()

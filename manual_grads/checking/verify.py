@@ -1,6 +1,6 @@
 """The verdict on a rule: its claim checked for one example and for a batch, with each kind of labels it takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from manual_grads.checking.check import check_gradient
-from manual_grads.checking.raised import told
+from manual_grads.checking.raised import told, written_at
 from manual_grads.checking.report import GradientMismatch, Report, Row
 from manual_grads.rules import FLOATS, Rule, Sizes, batched
 
@@ -34,24 +34,24 @@ class RuleVerdict(NamedTuple):
 
 
 def verify_rule(rule: Rule, seed: int = 0, thorough: bool = True) -> RuleVerdict:
-    """Checks a rule's claim; whatever fails or raises is recorded, not raised."""
+    """Checks a rule's claim; whatever fails or raises is recorded, not raised. Ctrl-C alone is."""
     verdict = RuleVerdict(rule, [], [])
-    try:
-        claimed = list(claims(rule, seed))
-    except Exception as error:
-        verdict.failures.append(f"{rule.name}, drawing its example: {told(error)}")
-        return verdict
-    for what, args, by, dtypes, whole in claimed:
+
+    def attempt(what: str, function: Callable[[], Any]) -> Any:
         try:
-            report = check_gradient(
-                rule.forward, rule.manual, args, by, dtypes=dtypes, thorough=thorough and whole, seed=seed
-            )
-            verdict.reports.append(report)
+            return function()
         except GradientMismatch as mismatch:
             verdict.reports.append(mismatch.report)
-            verdict.failures.append(f"{rule.name}, {what}: {mismatch}")
-        except Exception as error:  # a broken rule is a row of the table, whatever it raises
-            verdict.failures.append(f"{rule.name}, {what}: {told(error)}")
+            verdict.failures.append(f"{rule.name}, {what}:\n{mismatch}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a broken rule is a row of the table, whatever it raises: sys.exit too
+            verdict.failures.append(f"{rule.name}, {what}: {told(error, written_at(rule.manual) or rule.name)}")
+
+    for what, args, by, dtypes, whole in attempt("drawing its example", lambda: list(claims(rule, seed))) or ():
+        check = partial(check_gradient, rule.forward, rule.manual, args, by, dtypes=dtypes, seed=seed)
+        if report := attempt(what, partial(check, thorough=thorough and whole)):
+            verdict.reports.append(report)
     return verdict
 
 

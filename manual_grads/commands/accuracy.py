@@ -20,17 +20,19 @@ from manual_grads.commands.process import BadInput
 from manual_grads.commands.progress import progressing
 from manual_grads.rules import FLOATS, RULES
 
+BOUND = "~: in ULP of the same sum with absolute values, for sums that may cancel; of the true value otherwise."
+ZEROS = "0s: results of exactly zero where that is wrong by more than the bound."
 COLUMNS = (
     Column("function"),
     Column("dtype"),
     Column("inputs", right=True, spare=7),
-    Column("bound", right=True, spare=1),
+    Column("bound", right=True, says=BOUND, spare=1),
     Column("by hand", right=True),
     Column("found at", spare=6),
-    Column("plain", right=True, spare=3),
-    Column("0s", right=True, spare=5),
-    Column("jax.nn", right=True, spare=2),
-    Column("0s", right=True, spare=4),
+    Column("plain", right=True, says="plain: JAX's derivative of the textbook's forward function.", spare=3),
+    Column("0s", right=True, says=ZEROS, spare=5),
+    Column("jax.nn", right=True, says="jax.nn: JAX's derivative of jax.nn's and optax's forward function.", spare=2),
+    Column("0s", right=True, says=ZEROS, spare=4),
     Column(""),
 )
 
@@ -108,11 +110,7 @@ def table(out: Console, rows: Sequence[Measured]) -> RenderableType:
         cells,
         box=box.SIMPLE_HEAD,
         title="Largest errors by hand and by autodiff, in ULP, on the same inputs; all jitted",
-        caption=(
-            "~: in ULP of the same sum with absolute values, for sums that may cancel; of the true value otherwise. "
-            "plain, jax.nn: JAX's derivative of the textbook's forward function, and of jax.nn's and optax's. "
-            "0s: results of exactly zero where that is wrong by more than the bound. ∞: NaN."
-        ),
+        caption="∞: NaN.",
     )
 
 

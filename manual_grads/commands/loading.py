@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -18,12 +19,14 @@ def rules_of(target: str) -> list[Rule]:
     Raises:
         BadInput: if there is no such file or module, it can't be imported, or it registers nothing.
     """
+    if not target.strip():
+        raise BadInput(f"{target!r} names nothing; expected a Python file, or the name of a module")
     path = Path(target)
-    is_package = path.is_dir() and (path / "__init__.py").is_file()
-    is_file = path.suffix == ".py" or path.is_file()
-    if path.is_dir() and not is_package:
+    is_package = os.path.isdir(path) and os.path.isfile(path / "__init__.py")
+    is_file = path.suffix == ".py" or os.path.isfile(path)
+    if os.path.isdir(path) and not is_package:
         raise BadInput(f"{target} is a folder; expected a Python file{_candidates(path)}, or the name of a module")
-    if is_file and not path.is_file():
+    if is_file and not os.path.isfile(path):
         raise BadInput(f"{target}: no such file; expected a Python file, or the name of a module")
     if is_file and path.suffix != ".py":
         raise BadInput(f"{target} isn't a Python file: its name doesn't end in .py")
@@ -34,12 +37,14 @@ def rules_of(target: str) -> list[Rule]:
     try:
         _import(name, path if is_file else None)
         found = dict(RULES)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever it is: sys.exit, and what pytest raises to skip a file
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise BadInput(
                 f"{target}: no such file or module; expected a Python file, or the name of a module"
             ) from error
-        raise BadInput(f"{target} can't be imported: {told(error)}") from error
+        raise BadInput(f"{target} can't be imported: {told(error, target)}") from error
     finally:
         sys.path.pop(0)
         RULES.clear()
@@ -56,7 +61,8 @@ def rules_of(target: str) -> list[Rule]:
 
 def _candidates(folder: Path) -> str:
     """Files of a folder that may register rules, as a part of a sentence."""
-    files = [file for file in sorted(folder.rglob("*.py")) if b"derivative_of" in file.read_bytes()]
+    files = [file for file in sorted(folder.rglob("*.py")) if file.is_file() and os.access(file, os.R_OK)]
+    files = [file for file in files if b"derivative_of" in file.read_bytes()]
     return f" such as {' or '.join(map(str, files[:3]))}" if files else ""
 
 

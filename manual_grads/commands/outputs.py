@@ -1,5 +1,9 @@
-"""Files that a command is to write: whether it can is found out before it does minutes of work."""
+"""Files that a command is to write: whether it can is found out before it does minutes of work.
 
+`os.path` says no of a name that is too long, or may not be looked at, where `Path` raises an exception.
+"""
+
+import os
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,11 +19,12 @@ def require_picture(option: str, file: Path) -> None:
     """
     from matplotlib.figure import Figure  # another extra
 
-    if file.is_dir():
+    if os.path.isdir(file):
         raise BadInput(f"{option} {file} is a folder; expected a file, such as {file / 'a.png'}")
-
+    figure = Figure()
+    figure.text(0, 0, "text")  # for which LaTeX is needed, in some formats
     try:
-        Figure().savefig(BytesIO(), format=file.suffix[1:] or "none")
+        figure.savefig(BytesIO(), format=file.suffix[1:] or "none")
     except Exception as error:  # of a format that it doesn't know, or for which it lacks a library, or LaTeX
         ending = f"the ending {file.suffix}" if file.suffix else "no ending"
         raise BadInput(f"{option} {file}: {ending}; expected one that matplotlib can draw, such as .png") from error
@@ -32,7 +37,9 @@ def require_file(option: str, file: Path) -> None:
     Raises:
         BadInput: if it can't be.
     """
-    was_there = file.exists()
+    was_there = os.path.exists(file)
+    if was_there and file.is_fifo():
+        raise BadInput(f"{option} {file} is a pipe, which can't be written before somebody reads; expected a file")
     try:
         file.open("ab").close()
         if not was_there:
@@ -51,5 +58,5 @@ def require_folder(option: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        reason = "there is a file of that name" if folder.is_file() else error.strerror
+        reason = "there is a file of that name" if os.path.isfile(folder) else error.strerror
         raise BadInput(f"{option}: no file can be written in {folder}: {reason}") from error

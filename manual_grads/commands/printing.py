@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import manual_grads
+from manual_grads.checking.report import WIDTH
 
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 NARROWEST = 24  # columns: in fewer, no name of a function fits
@@ -37,7 +38,8 @@ class _Console(Console):
 
 def console(stream: IO[str] | None = None, otherwise: int = 120) -> Console:
     """A console as wide as its terminal, or as COLUMNS says; of `otherwise` columns in a file or a pipe."""
-    result = _Console(file=stream, markup=False, highlight=False)
+    # Without a size of its own it would read COLUMNS and LINES, and fail where they are no numbers.
+    result = _Console(file=stream, markup=False, highlight=False, width=otherwise, height=25)
     result.otherwise = otherwise
     return result
 
@@ -45,7 +47,7 @@ def console(stream: IO[str] | None = None, otherwise: int = 120) -> Console:
 def width_of(stream: IO[str], otherwise: int) -> int:
     """How many columns there are to print in."""
     asked = os.environ.get("COLUMNS", "")
-    columns = int(asked) if asked.isdecimal() else 0
+    columns = int(asked) if asked.isdecimal() and len(asked) < 10 else 0
     if not columns and stream.isatty():
         columns = os.get_terminal_size(stream.fileno()).columns or 80  # some terminals don't know, and say 0
     return max(columns or otherwise, NARROWEST)
@@ -61,6 +63,7 @@ class Column(NamedTuple):
 
     heading: str
     right: bool = False  # aligned
+    says: str = ""  # what stands in it, for the caption; nothing, where the heading says it
     spare: int = 0  # where the table is too wide, columns are left out, those with the largest number first; 0: never
     folds_at: int = 10**6  # characters, of which longer cells are folded into several lines
 
@@ -85,7 +88,11 @@ def fitting(
         if too_wide(kept):
             kept.remove(i)
     left_out = ", ".join(dict.fromkeys(c.heading for i, c in enumerate(columns) if i not in kept))
-    captions = [str(look.pop("caption", "")), f"Not shown in {out.width} columns: {left_out}." if left_out else ""]
+    says = dict.fromkeys(columns[i].says for i in kept if columns[i].says)  # two columns may say the same
+    captions = [
+        " ".join([*says, *filter(None, [look.pop("caption", "")])]),
+        f"Not shown in {out.width} columns: {left_out}." if left_out else "",
+    ]
     caption = "\n".join(filter(None, captions))
     if too_wide(kept):
         headings = ", ".join(columns[i].heading for i in kept if columns[i].heading)
@@ -98,6 +105,42 @@ def fitting(
         ends = by is not None and str(following[by]) != str(row[by])
         table.add_row(*(row[i] for i in kept), end_section=ends)
     return table
+
+
+def print_failure(out: Console, text: str) -> None:
+    """A failure's text, in red, wrapped for this console; what is to be pasted, which begins with imports, isn't."""
+    lines = text.splitlines()
+    for line in _unwrapped(lines) if out.width < WIDTH else lines:
+        whole = len(line) <= out.width or line.lstrip().startswith("import ")
+        out.print(Text(line if whole else _hanging(line, out.width), style="red"), soft_wrap=True)
+
+
+def _unwrapped(lines: Iterable[str]) -> list[str]:
+    """A line a paragraph: `checking.report.wrapped` ends a line within one where the next word has no room."""
+    paragraphs: list[str] = []
+    before = ""
+    for line in lines:
+        word = line.split()[0] if line.strip() else ""
+        if before and word and len(line) <= WIDTH and len(before) <= WIDTH < len(before) + 1 + len(word):
+            paragraphs[-1] += f" {line.strip()}"
+        else:
+            paragraphs.append(line)
+        numbered = line.lstrip()[:1].isdigit() and line.lstrip()[1:].startswith(". ")
+        before = f"   {line}" if numbered else line  # of causes, the first line is moved to the left when it is wrapped
+    return paragraphs
+
+
+def _hanging(line: str, width: int) -> str:
+    """A paragraph, wrapped, all of it but the first line moved to the right, beyond a number that it begins with."""
+    by = len(line) - len(line.lstrip())
+    return fill(
+        line.strip(),
+        width,
+        initial_indent=" " * by,
+        subsequent_indent=" " * (by + 3),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def indented(text: str, by: int, width: int, style: str = "") -> Text:

@@ -7,23 +7,20 @@ than the signal's number where one ends it, as it is for programs that know noth
 import codecs
 import io
 import os
-import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import jax
 
-INTERRUPTED, BROKEN_PIPE = 128 + signal.SIGINT, 128 + 13  # SIGPIPE is 13 wherever there is one
-CLEAR_LINE_AND_SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"  # a progress bar may stand there, which hides it
+from manual_grads.commands.starting import INTERRUPTED, children, end_at_once_on_interrupt
+
+BROKEN_PIPE = 128 + 13  # SIGPIPE is 13 wherever there is one
 
 # What an encoding lacks becomes "?", but where another character says the same: a tick must differ from a cross.
 SIMILAR = {"✓": "+", "✗": "x", "−": "-", "′": "'", "×": "x", "·": "*", "∘": "o", "…": "~", "≠": "#", "∞": "8"}
-
-children: set[subprocess.Popen[Any]] = set()
 
 
 class BadInput(Exception):
@@ -48,14 +45,15 @@ def require_device() -> None:
     """Does nothing where JAX finds a device.
 
     Raises:
-        BadInput: if it doesn't, as where JAX_PLATFORMS names one that isn't there.
+        BadInput: if it doesn't, as where JAX_PLATFORMS names one that isn't there; with what variables ask for.
     """
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter, without a word, where JAX lacks the platform's plugin
-        asked = os.environ.get("JAX_PLATFORMS", "")
+        about = [name for name in sorted(os.environ) if "DEVICE" in name or "PLATFORM" in name]
+        asked = " ".join(f"{name}={os.environ[name]}" for name in about if name.startswith(("JAX_", "CUDA_")))
         reason = f": {str(error).splitlines()[0]}" if str(error) else ""
-        raise BadInput(f"JAX finds no device for JAX_PLATFORMS={asked}{reason}") from error
+        raise BadInput(f"JAX finds no device{f' for {asked}' if asked else ''}{reason}") from error
 
 
 def status(name: str, command: Callable[[], int]) -> int:
@@ -65,6 +63,9 @@ def status(name: str, command: Callable[[], int]) -> int:
     except BadInput as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # raised by somebody's rule; a terminal's never comes so far
+        print(f"{name}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def run(name: str, command: Callable[[], int]) -> int:
@@ -73,11 +74,21 @@ def run(name: str, command: Callable[[], int]) -> int:
     end_at_once_on_interrupt(name)
     try:
         try:
-            return status(name, command)
+            ended = status(name, command)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # who reads has seen enough, as `head` does; threads may be at work still
         os._exit(BROKEN_PIPE)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Of no file that is opened, but of what is written to one: the disk is full. Python would try again at its end.
+        with suppress(OSError):
+            print(f"{name}: what it prints can't be written: {error.strerror}", file=sys.stderr)
+        os._exit(1)
+    if ended == INTERRUPTED:  # threads may be at work still
+        os._exit(ended)
+    return ended
 
 
 def make_printable() -> None:
@@ -93,32 +104,3 @@ def similar(error: UnicodeError) -> tuple[str, int]:
     """An error handler as `codecs` wants it: characters in place of those that can't be encoded, and where to go on."""
     assert isinstance(error, UnicodeEncodeError)
     return "".join(SIMILAR.get(character, "?") for character in error.object[error.start : error.end]), error.end
-
-
-def end_at_once_on_interrupt(name: str) -> None:
-    """Ends the process when SIGINT comes, with one line on stderr.
-
-    Python would raise KeyboardInterrupt in the main thread, when that next runs Python, and then wait for the others:
-    XLA may compile for many seconds in each. Python's handler in C writes the signal's number into a socket instead, at
-    once, and a thread that waits for it ends the process.
-    """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return  # somebody wants it otherwise, as `nohup` does
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)  # open as long as the process lives
-
-    def watch() -> None:
-        while signal.SIGINT not in reader.recv(1):
-            pass
-        try:
-            for child in tuple(children):
-                child.kill()
-            if sys.stderr.isatty():
-                os.write(2, CLEAR_LINE_AND_SHOW_CURSOR)
-            os.write(2, f"{name}: interrupted\n".encode())
-        finally:
-            os._exit(INTERRUPTED)
-
-    threading.Thread(target=watch, daemon=True).start()

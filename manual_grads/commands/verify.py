@@ -11,7 +11,7 @@ from rich.text import Text
 import manual_grads  # noqa: F401 - registers the rules
 from manual_grads.checking.verify import RuleVerdict, verify_rule
 from manual_grads.commands.lines import held, judged, misprints_table, summary, verdict_json
-from manual_grads.commands.printing import SHORT, Column, console, fitting, mark, print_json
+from manual_grads.commands.printing import SHORT, Column, console, fitting, mark, print_failure, print_json
 from manual_grads.commands.progress import progressing
 from manual_grads.derivations import CHAINS
 from manual_grads.derivations.verdicts import LineVerdict
@@ -79,7 +79,7 @@ def verify_rules(command: str, rules: list[Rule], seed: int, as_json: bool, docu
         out.print(*summary(lines), sep="\n")
         out.print(*misprints_table(out, lines), sep="\n")
     for failure in (f for each in (*verdicts, *([digits] if digits else [])) for f in each.failures):
-        out.print(Text(f"\n{failure}", style="red"))
+        print_failure(out, f"\n{failure}")
     out.print(Text("everything holds" if passed else "NOT everything holds", style="bold"))
     return 0 if passed else 1
 

@@ -1,11 +1,14 @@
 """`manual-grads check`: the rules of somebody's own file, its table and its exit statuses."""
 
+import ast
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from manual_grads.__main__ import main
+from manual_grads.checking import GradientMismatch
 from manual_grads.rules import RULES
 
 RIGHT = """
@@ -50,7 +53,24 @@ def test_a_wrong_rule_fails_and_is_explained(file, capsys):
     printed = capsys.readouterr().out
     assert "a constant factor 1/2" in printed
     assert printed.rstrip().endswith("NOT everything holds")
-    assert max(len(line) for line in printed.splitlines()) <= 120
+    assert max(len(line) for line in printed.splitlines() if "import" not in line) <= 120
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120", None])
+def test_what_is_to_be_pasted_runs_when_it_is(columns, file, monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    path = file(RIGHT.replace("4 * x**3", "2 * x**3"))
+    assert main(["check", path]) == 1
+    printed = capsys.readouterr().out
+    codes = [line.strip() for line in printed.splitlines() if line.lstrip().startswith("import ")]
+    assert len(codes) == 2  # for one example, and for a batch
+    monkeypatch.syspath_prepend(str(Path(path).parent))
+    for code in codes:
+        assert isinstance(ast.parse(code).body[-1], ast.Expr)
+        with pytest.raises(GradientMismatch, match="a constant factor 1/2"):
+            exec(code, {})
 
 
 def test_a_module_s_rules_are_checked_by_its_name(capsys):
@@ -77,3 +97,26 @@ def test_no_such_file_or_module(capsys):
     assert "no_such_file.py: no such file" in capsys.readouterr().err
     assert main(["check", "no_such_module"]) == 2
     assert "no_such_module: no such file or module" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "by"),
+    [
+        ("return 4 * x**3", "sys.exit(0)"),
+        ("return (x**4).sum(-1)", "sys.exit(0)"),
+        ("return (jax.random", "sys.exit(0)#"),
+    ],
+    ids=["manual", "forward", "example"],
+)
+def test_a_rule_that_leaves_fails_at_its_line(part, by, file, capsys):
+    path = file(f"import sys\n{textwrap.dedent(RIGHT)}".replace(part, by))
+    assert main(["check", path]) == 1
+    printed = capsys.readouterr().out
+    assert "sigmoid_grad, " in printed and "SystemExit: 0" in printed
+    assert f"{path}, line " in printed and "sys.exit(0)" in printed
+    assert printed.rstrip().endswith("NOT everything holds")
+
+
+def test_a_rule_that_returns_text(file, capsys):
+    assert main(["check", file(RIGHT.replace("return 4 * x**3", "return '4 x³'"))]) == 1
+    assert "the manual gradient returns a str where an array is expected: '4 x³'" in capsys.readouterr().out

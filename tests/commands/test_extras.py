@@ -56,11 +56,7 @@ def arguments_of(action):
     if action.nargs == 0:
         return name
     value = (
-        "19"
-        if action.choices == ("18", "19", "19.1", "19.2", "19.3", "21")
-        else "x"
-        if action.type in (None, Path)
-        else "2"
+        "19" if action.choices == ("18", "19", "19.1", "19.2", "19.3", "21") else "x" if action.type is None else "2"
     )
     value = {"only": "sigmoid", "platform": "cpu"}.get(action.dest, value)
     return [*name, value]
@@ -75,7 +71,8 @@ def uses(top):
         base = [name, *(word for words in given for word in words)]
         yield base
         yield from ([*base, *option] for option in options)
-        yield [*base, *(word for option in options if option[0] not in ("-h", "--help") for word in option)]
+        apart = ("-h", "--help", *(["--plot"] if name == "accuracy" else []))
+        yield [*base, *(word for option in options if option[0] not in apart for word in option)]
     alone = [a for a in top._actions if not isinstance(a.choices, dict)]
     yield []
     yield from (arguments_of(action) for action in alone)

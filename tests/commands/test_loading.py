@@ -48,13 +48,38 @@ def refused(target):
         ("x = = 3\n", "SyntaxError: invalid syntax", "line 1: x = = 3"),
         ("import no_such\n", "ModuleNotFoundError: No module named 'no_such'", "line 1, in <module>: import no_such"),
         ("import sys\nsys.exit(3)\n", "SystemExit: 3", "line 2, in <module>: sys.exit(3)"),
+        ("x = 1\nraise GeneratorExit\n", "GeneratorExit: ", "line 2, in <module>: raise GeneratorExit"),
+        (
+            "import pytest\npytest.importorskip('no_such')\n",
+            "Skipped: could not import 'no_such'",
+            "line 2, in <module>: pytest.importorskip('no_such')",
+        ),
+        (
+            "raise BaseExceptionGroup('b', [SystemExit()])",
+            "BaseExceptionGroup: b (1 sub-exception)",
+            "line 1, in <module>: ",
+        ),
+        ("x = 1\nexec('1/0')\n", "ZeroDivisionError: division by zero", "line 2, in <module>: exec('1/0')"),
     ],
 )
 def test_an_exception_of_a_file(text, said, place, tmp_path):
     (tmp_path / "mine.py").write_text(text)
     message = refused("mine.py")
     assert message.startswith(f"mine.py can't be imported: {said}")
-    assert message.endswith(f"mine.py, {place}")
+    assert f"\n  {tmp_path / 'mine.py'}, {place}" in message
+
+
+def test_a_file_with_bytes_that_no_source_has(tmp_path):
+    (tmp_path / "mine.py").write_bytes(b"x = 1\n\0")
+    message = refused("mine.py")
+    assert "null bytes" in message
+    assert message.partition("\n  ")[2].startswith(("mine.py", f"{tmp_path / 'mine.py'}, line "))
+
+
+def test_ctrl_c_while_a_file_is_imported_is_ctrl_c(tmp_path):
+    (tmp_path / "mine.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        rules_of("mine.py")
 
 
 def test_an_exception_of_a_module_that_a_file_imports(tmp_path):
@@ -89,6 +114,10 @@ def test_a_folder_that_is_a_package_is_a_module(target, tmp_path):
         ("missing", "missing: no such file or module; expected"),
         ("json.missing", "json.missing: no such file or module; expected"),
         ("page.txt", "page.txt isn't a Python file: its name doesn't end in .py"),
+        ("", "'' names nothing; expected a Python file, or the name of a module"),
+        (" ", "' ' names nothing; expected a Python file, or the name of a module"),
+        (f"{'a' * 300}.py", f"{'a' * 300}.py: no such file; expected"),
+        ("a" * 300, f"{'a' * 300}: no such file or module; expected"),
         ("json", "json registers no rule: decorate a gradient with @derivative_of"),
     ],
 )

@@ -1,5 +1,6 @@
 """Where a command is to write is looked at before it works for minutes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,20 +33,36 @@ def no_work(monkeypatch):
         ("a.xyz", "a.xyz: the ending .xyz; expected one that matplotlib can draw, such as .png"),
         ("a", "a: no ending; expected one that matplotlib can draw, such as .png"),
         ("folder", "folder is a folder; expected a file, such as "),
+        (f"{'a' * 300}.png", f"{'a' * 300}.png: it can't be written: File name too long"),
+        ("pipe.png", "pipe.png is a pipe, which can't be written before somebody reads; expected a file"),
     ],
 )
 def test_curves_that_can_t_be_drawn(file, said, tmp_path, capsys):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
     assert main(["train", "--plot", str(tmp_path / file)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"manual-grads: --plot {tmp_path}/{said}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe.png"]
+
+
+@pytest.mark.smoke
+def test_a_format_that_needs_latex_where_there_is_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["train", "--plot", str(tmp_path / "a.pgf")]) == 2
+    said = f"{tmp_path / 'a.pgf'}: the ending .pgf; expected one that matplotlib can draw, such as .png"
+    assert capsys.readouterr() == ("", f"manual-grads: --plot {said}\n")
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"), [("file", "there is a file of that name"), ("file/below", "Not a directory")]
+    ("folder", "said"),
+    [
+        ("file", "there is a file of that name"),
+        ("file/below", "Not a directory"),
+        ("a" * 300, "File name too long"),
+    ],
 )
 def test_pictures_that_can_t_be_drawn(folder, said, tmp_path, capsys):
     (tmp_path / "file").touch()
@@ -54,13 +71,24 @@ def test_pictures_that_can_t_be_drawn(folder, said, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["--quick", "--json"], ["plot", "benchmarks/results/cpu.json", "--to"]], ids=lambda words: words[0]
+    ("words", "said"),
+    [
+        (["--quick", "--json"], "it can't be written: Not a directory"),
+        (["plot", "benchmarks/results/cpu.json", "--to"], "no file can be written in"),
+    ],
+    ids=["--json", "--to"],
 )
-def test_results_that_can_t_be_written(words, tmp_path, monkeypatch, capsys):
+def test_results_that_can_t_be_written(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(Path(__file__).parents[2])
     (tmp_path / "file").touch()
     assert benchmarks([*words, str(tmp_path / "file" / "a" / "r.json")]) == 2
-    assert "no file can be written in" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
+
+
+def test_results_make_no_folder(tmp_path, capsys):
+    assert benchmarks(["--quick", "--json", str(tmp_path / "missing" / "r.json")]) == 2
+    assert "r.json: it can't be written: No such file or directory" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_that_can_t_be_written(tmp_path, capsys):
@@ -72,7 +100,7 @@ def test_a_page_that_can_t_be_written(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["train", "--plot", "new.png"], ["accuracy", "--plot", "new"], ["--quick", "--json", "new/r.json"]],
+    [["train", "--plot", "new.png"], ["accuracy", "--plot", "new"], ["--quick", "--json", "new.json"]],
     ids=" ".join,
 )
 def test_what_can_be_written_is_begun_and_not_left_empty(words, tmp_path):

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from manual_grads.accuracy.survey import Measured, Worst
+from manual_grads.checking.report import wrapped
 from manual_grads.checking.verify import RuleVerdict
 from manual_grads.commands import accuracy, lines, printing, train, verify
 from manual_grads.commands.printing import Column
@@ -51,6 +52,8 @@ def terminal():
         ("-5", 73, 73),
         (None, 0, 80),  # a terminal that doesn't know
         ("1", 73, printing.NARROWEST),
+        ("²", 73, 73),  # a digit, and no number
+        ("9" * 5000, 73, 73),
     ],
 )
 def test_the_width_of_a_terminal(asked, columns, width, terminal, monkeypatch):
@@ -58,6 +61,12 @@ def test_the_width_of_a_terminal(asked, columns, width, terminal, monkeypatch):
     if asked is not None:
         monkeypatch.setenv("COLUMNS", asked)
     assert printing.width_of(terminal(columns), otherwise=120) == width
+
+
+@pytest.mark.parametrize("variable", ["COLUMNS", "LINES"])
+def test_a_console_where_a_size_is_no_number(variable, monkeypatch):
+    monkeypatch.setenv(variable, "²")
+    assert printing.console(io.StringIO(), otherwise=77).width == 77
 
 
 def test_the_width_of_a_file(monkeypatch):
@@ -128,6 +137,39 @@ def test_tables_can_be_read_at_any_width(width, monkeypatch):
         assert len(of_it) >= times, name  # no name is broken
     ticks = [line for line in found if "✓" in line]
     assert len(ticks) == len(RULE) * (1 + len(FLOATS)) + len(RUNS)
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 120])
+def test_a_caption_explains_what_is_shown_and_nothing_else(width, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    printed = printed_at(width, lambda out: accuracy.table(out, MEASURED))
+    said = " ".join(" ".join(printed).split())
+    headings = said.partition("✓")[0]
+    explained = {"bound": "~: in ULP", "plain": "plain: JAX's", "jax.nn": "jax.nn: JAX's", "0s": "0s: results of"}
+    for heading, explanation in explained.items():
+        assert (explanation in said) == (heading in headings.split() or f"{heading}," in headings.split()), heading
+    assert "∞: NaN." in said
+
+
+LONG = " ".join(f"word{i}" for i in range(60))
+CODE = "import jax; from functools import partial; " + "; ".join(f"x{i} = {i}" for i in range(40))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 99, 100, 120])
+def test_a_failure_is_wrapped_once_and_its_code_never(width):
+    first, *rest = wrapped(f"1. {LONG}", "     ")  # as causes are
+    text = "\n".join(["", "a fails", *wrapped(LONG, "  "), f"  {CODE}", "diagnosis:", first[3:], *rest, "  end"])
+    out = printing.console(io.StringIO(), otherwise=width)
+    with out.capture() as printed:
+        printing.print_failure(out, text)
+    found = printed.get().splitlines()
+    assert f"  {CODE}" in found
+    others = [line for line in found if line != f"  {CODE}"]
+    assert max(map(len, others)) <= width
+    assert " ".join(printed.get().split()) == " ".join(text.split())
+    ragged = [line for line in others if "word" in line and "word59" not in line and len(line) < min(width, 100) - 10]
+    assert not ragged
+    assert found[-1] == "  end" and "diagnosis:" in found and "a fails" in found
 
 
 @pytest.mark.smoke

@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import pytest
+
+from manual_grads.commands.process import BadInput, require_device
 
 ROOT = Path(__file__).parents[2]
 SPEAKING = [
@@ -145,6 +148,103 @@ def test_a_reader_that_has_seen_enough(words, started):
     os.close(writer)
     assert process.communicate(timeout=120)[1] == ""
     assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk")
+@pytest.mark.parametrize("words", ["lines", "--help", "lines --json", "lines 2>&1", "check missing.py 2>/dev/full"])
+def test_a_full_disk_is_told_in_a_line(words, started):
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}  # or argparse hears of it
+    process = started(["sh", "-c", f"{sys.executable} -m manual_grads {words} > /dev/full"], env=buffered)
+    _, said = process.communicate(timeout=120)
+    line = "manual-grads: what it prints can't be written: No space left on device\n"
+    assert (process.returncode, said) == (1, "" if "2>" in words else line)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("variable", "held", "said"),
+    [
+        ("JAX_ENABLE_X64", "maybe", "JAX can't be imported: invalid truth value 'maybe' for environment"),
+        ("JAX_NUM_CPU_DEVICES", "0", "JAX finds no device for JAX_NUM_CPU_DEVICES=0 JAX_PLATFORMS=cpu: Unable to"),
+        ("JAX_PLATFORMS", "no_such", "JAX finds no device for JAX_PLATFORMS=no_such: Unable to initialize backend"),
+    ],
+)
+@pytest.mark.parametrize("words", [["manual_grads", "lines"], ["benchmarks", "--quick"]], ids=" ".join)
+def test_a_variable_that_jax_can_t_do_with(words, variable, held, said, started):
+    others = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_", "CUDA_"))}
+    process = started([sys.executable, "-m", *words], env={**others, "JAX_PLATFORMS": "cpu", variable: held})
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert said.partition(": ")[2] in err and err.count("\n") == 1
+    assert err.startswith(("manual-grads: ", "python -m benchmarks: "))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such\nplugin"), AssertionError()], ids=repr)
+def test_a_platform_without_a_word_or_with_many(error, monkeypatch):
+    def devices():
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    with pytest.raises(BadInput) as refused:
+        require_device()
+    said = "JAX finds no device for " in str(refused.value) and "JAX_PLATFORMS=tpu" in str(refused.value)
+    assert said and str(refused.value).endswith("tpu: no such" if str(error) else "tpu")
+
+
+# What JAX does while it is imported: exceptions in a callback of the garbage collector are printed, and ignored.
+SLOW_JAX = """
+import gc, time
+
+def callback(phase, info):
+    gc.callbacks.clear()
+    print("importing", flush=True)
+    time.sleep(30)
+
+gc.callbacks.append(callback)
+gc.collect()
+"""
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("words", ["-m manual_grads", "-m benchmarks --quick", "manual-grads"])
+def test_ctrl_c_while_jax_is_imported(words, tmp_path, started):
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text(SLOW_JAX)
+    script = tmp_path / "manual-grads"  # as pip writes it
+    script.write_text("import sys\nfrom manual_grads.__main__ import main\nsys.exit(main())")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    words = words.replace("manual-grads", str(script)).split()
+    process = started([sys.executable, *words], env={**os.environ, "PYTHONPATH": path})
+    assert process.stdout.readline() == "importing\n"
+    status, seconds, said = interrupted(process)
+    assert (status, said) == (
+        130,
+        f"{'python -m benchmarks' if 'benchmarks' in words else 'manual-grads'}: interrupted\n",
+    )
+    assert seconds < 1
+
+
+@pytest.mark.parametrize("by", ["import manual_grads", "-m importing"])
+def test_a_library_touches_no_signal(by, tmp_path, started):
+    code = "import signal, manual_grads\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    (tmp_path / "importing.py").write_text(code)
+    words = ["-m", "importing", "-m", "manual_grads"] if by == "-m importing" else ["-c", code]
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    process = started([sys.executable, *words], env={**os.environ, "PYTHONPATH": path})
+    assert process.communicate(timeout=120) == ("True\n", "")
+
+
+@pytest.mark.parametrize("at", ["import", "manual"])
+def test_a_rule_that_raises_ctrl_c_ends_as_ctrl_c(at, tmp_path, started):
+    (tmp_path / "mine.py").write_text(
+        "import jax, jax.numpy as jnp\nfrom manual_grads.rules import derivative_of\n"
+        "@derivative_of(jnp.sin, by=jax.grad, example=lambda key, dtype, sizes: (jnp.ones((), dtype),))\n"
+        "def cosine(x):\n    raise KeyboardInterrupt\n" + ("cosine(1)" if at == "import" else "")
+    )
+    process = started([sys.executable, "-m", "manual_grads", "check", str(tmp_path / "mine.py")])
+    _, said = process.communicate(timeout=120)
+    assert (process.returncode, said) == (130, "manual-grads: interrupted\n")
 
 
 # All commands in one process whose streams have the encoding; on less than they do by default.

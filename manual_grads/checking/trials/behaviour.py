@@ -9,6 +9,7 @@ import numpy as np
 
 from manual_grads.checking.arrays import is_float, leaves_of, quiet
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.raised import message
 from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
 
 NOWHERE = np.arange(0)  # the points of an outcome that isn't about values
@@ -26,14 +27,26 @@ def structure(claim: Claim, example: list[Any], format_name: str) -> Outcome:
     except Exception as traced:
         try:
             with quiet():
-                claim.manual_of(*example)
+                eagerly = claim.manual_of(*example)
         except Exception as error:
             error.add_note(f"raised by the manual gradient; check: eager, {format_name}, at the example")
             raise error from None
-        first_line = str(traced).splitlines()[0]
+        first_line = message(traced).partition("\n")[0]
         text = f"works eagerly but raises when traced (under jit): {type(traced).__name__}: {first_line}"
-        complaint = Complaint("raises when traced", text)
+        complaint = _no_arrays(eagerly) or Complaint("raises when traced", text)
     return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint)
+
+
+def _no_arrays(result: Any) -> Complaint | None:
+    """What stands in a result where an array of numbers is expected, if anything else does."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(result):
+        holds_no_numbers = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "OSUmM"
+        if holds_no_numbers or not (hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float | complex)):
+            what = f"a {type(leaf).__name__}" + (f" of {leaf.dtype}" if holds_no_numbers else "")
+            where = f" at result{jax.tree_util.keystr(path)}" if path else ""
+            text = f"the manual gradient returns {what} where an array is expected{where}: {leaf!r:.40}"
+            return Complaint("no array", text)
+    return None
 
 
 def _misshapen(claim: Claim, example: list[Any]) -> Complaint | None:

@@ -10,10 +10,12 @@ from jax import lax
 from manual_grads.checking.arrays import Leaf, computing_in, leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, compiled
+from manual_grads.checking.raised import message
 
 BATCH = 3  # points for the transforms whose batch is only to be a batch
 
 ComplaintKind = Literal[
+    "no array",
     "wrong tree",
     "wrong shape",
     "wrong dtype",
@@ -118,5 +120,5 @@ def outcome(call: Call, arrays: list[Leaf], cast: Callable[[list[Any]], list[Any
 def raised(error: Exception) -> Complaint:
     """The complaint about an exception."""
     leaked = isinstance(error, jax.errors.UnexpectedTracerError)
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {message(error)}"
     return Complaint("leaked tracer" if leaked else "raises", text, error)

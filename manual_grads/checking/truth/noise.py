@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from manual_grads.checking.truth.interpreter import Interpreter
-from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, terms
+from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, is_floating_array, terms
 
 GAP = 7  # numbers that are passed over between two operations, or equal shapes would soon get equal noise
 
@@ -91,7 +91,7 @@ class _Run(Interpreter):
 
     def perturbed(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
         """A number off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
-        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        if not _is_float(x):
             return x
         size = x if magnitude is None else magnitude
         size = lax.convert_element_type(size, x.dtype)
@@ -123,4 +123,4 @@ class _Run(Interpreter):
 
 
 def _is_float(x: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+    return is_floating_array(jax.typeof(x))

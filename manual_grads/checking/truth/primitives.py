@@ -9,15 +9,16 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 
-# Nothing is rounded where entries are only moved, compared, chosen or negated.
+# Nothing is rounded where entries are only moved, compared, chosen or negated, nor where there are none yet.
 EXACT = frozenset(
     "abs and argmax argmin bitcast_convert_type broadcast_in_dim ceil clamp complex concatenate conj copy copy_p "
-    "cummax cummin device_put dynamic_slice dynamic_update_slice eq expand_dims floor gather ge gt imag iota is_finite "
-    "layout_constraint le lt max min name ne neg not optimization_barrier or pad pvary real reduce_and reduce_max "
-    "reduce_min reduce_or reduce_precision reduce_window_max reduce_window_min reduce_xor reshape reshard rev round "
-    "scatter scatter-max scatter-min select_n sharding_constraint sign slice sort split squeeze stop_gradient top_k "
-    "transpose xor".split()
+    "cummax cummin device_put dynamic_slice dynamic_update_slice empty empty2 eq expand_dims floor gather ge gt imag "
+    "iota is_finite layout_constraint le lt max min name ne neg not optimization_barrier or pad pvary real reduce_and "
+    "reduce_max reduce_min reduce_or reduce_precision reduce_window_max reduce_window_min reduce_xor reduced_vary_cast "
+    "relayout reshape reshard rev round scatter scatter-max scatter-min select_n sharding_constraint sign slice sort "
+    "split squeeze stack stop_gradient tie tile top_k transpose unstack vary_unreduced_cast xor zeros_like".split()
 )
 ROUNDED = frozenset(
     "add bessel_i0e bessel_i1e conv_general_dilated cumlogsumexp cumprod div fft igamma igamma_grad_a igammac "
@@ -169,4 +170,9 @@ def _narrows(eqn: Any) -> bool:
 
 
 def _is_floating(atom: Any) -> bool:
-    return jnp.issubdtype(getattr(atom.aval, "dtype", bool), jnp.floating)  # a token has none
+    return is_floating_array(atom.aval)
+
+
+def is_floating_array(aval: Any) -> bool:
+    """Whether a value of this type is an array of floats: a token isn't, nor is a `Ref`, which only holds one."""
+    return isinstance(aval, ShapedArray) and jnp.issubdtype(aval.dtype, jnp.floating)

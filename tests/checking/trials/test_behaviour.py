@@ -87,6 +87,13 @@ def test_floats_are_donated(monkeypatch):
         (lambda x: (2 * x,), "wrong tree", "expected PyTreeDef"),
         (lambda x: x[None], "wrong shape", "wrong shape: expected (2,), got (1, 2)"),
         (lambda x: x.astype(jnp.float16), "wrong dtype", "wrong dtype: expected float32, got float16"),
+        (lambda x: "2 x", "no array", "the manual gradient returns a str where an array is expected: '2 x'"),
+        (
+            lambda x: {"a": x, "b": [np.array(["2"])]},
+            "no array",
+            "returns a ndarray of <U1 where an array is expected at",
+        ),
+        (lambda x: object(), "no array", "the manual gradient returns a object where an array is expected: <object"),
         (lambda x: x if x[0] > 0 else -x, "raises when traced", "works eagerly but raises when traced (under jit)"),
     ],
 )

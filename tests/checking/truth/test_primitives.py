@@ -11,7 +11,7 @@ from jax.interpreters import ad, batching, mlir
 from manual_grads.checking import GradientMismatch, check_gradient
 from manual_grads.checking.truth import primitives
 from manual_grads.checking.truth.noise import _Run
-from manual_grads.checking.truth.primitives import Kind, bind, converted_formats, kind_of, opaque
+from manual_grads.checking.truth.primitives import Kind, bind, converted_formats, inner_jaxprs, kind_of, opaque, terms
 from manual_grads.checking.truth.spread import patterns_of_noise
 
 X = np.array([0.3, -1.2, 2.0], np.float32)
@@ -127,3 +127,115 @@ def test_formats_are_found_whatever_holds_the_jaxpr():
     rounded.defvjp(lambda x: (rounded(x), None), lambda _, c: (c.astype(jnp.float32),))
     closed = jax.make_jaxpr(lambda x: lax.map(jax.jit(rounded), x))(X)
     assert converted_formats(closed.jaxpr) == [jnp.bfloat16]
+
+
+ONES = np.ones((3, 5), np.float32)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("f", "name", "count"),
+    [
+        (lambda x: x.sum(1), "reduce_sum", 5),
+        (lambda x: x.sum(0), "reduce_sum", 3),
+        (lambda x: x.sum(), "reduce_sum", 15),
+        (lambda x: x[:0].sum(1), "reduce_sum", 0),
+        (lambda x: x @ x.T, "dot_general", 5),
+        (lambda x: jnp.tensordot(x, x), "dot_general", 15),
+        (lambda x: lax.cumsum(x, 0), "cumsum", 3),
+    ],
+)
+def test_how_many_terms_a_sum_has(f, name, count):
+    (eqn,) = (e for e in jax.make_jaxpr(f)(ONES).jaxpr.eqns if e.primitive.name == name)
+    assert kind_of(eqn) is Kind.SUM
+    assert terms(eqn) == count
+
+
+def test_a_sum_s_noise_is_of_the_terms_of_one_entry():
+    """Not of all entries: beside a million others, five terms are five."""
+    x = np.ones((4096, 5), np.float32)
+    jaxpr = jax.make_jaxpr(lambda x: x.sum(1))(x).jaxpr
+    none, *others = (_Run(U * n.astype(np.float32)).evaluate(jaxpr, [x])[0] for n in patterns_of_noise())
+    spread = np.max([abs(got - none) for got in others])
+    assert 0 < spread < 5 * 2 * U * max(1.0, 5**0.5 / 2)
+
+
+@pytest.mark.smoke
+def test_what_is_in_any_branch_is_found():
+    strange = Primitive("strange")
+    strange.def_abstract_eval(lambda x: x)
+
+    def f(x):
+        return lax.switch(
+            jnp.int32(x[0]), [lambda y: y, lambda y: y.astype(jnp.float16).astype(y.dtype), strange.bind], x
+        )
+
+    jaxpr = jax.make_jaxpr(f)(X).jaxpr
+    (eqn,) = (e for e in jaxpr.eqns if e.primitive.name == "cond")
+    assert len(list(inner_jaxprs(eqn))) == 3
+    assert opaque(jaxpr) == ["strange"]
+    assert converted_formats(jaxpr) == [jnp.float16, jnp.float32]
+
+
+# Functions that only move entries, or make room for them, in the words that JAX has for it today and will have.
+MOVING = {
+    "stack": lambda x: jnp.stack([x, -x]),
+    "unstack": lambda x: jnp.unstack(jnp.stack([x, x, x]))[1],
+    "tile": lambda x: jnp.tile(x, (2, 3)),
+    "empty": lambda x: (jnp.empty_like(x), x)[1],
+    "scan": lambda x: lax.scan(lambda c, y: (c, -y), x[0], x)[1],
+}
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_what_only_moves_entries_is_exact(name):
+    jaxpr = jax.make_jaxpr(MOVING[name])(X).jaxpr
+    assert opaque(jaxpr) == []
+    none, *others = (_Run(U * n.astype(np.float32)).evaluate(jaxpr, [X])[0] for n in patterns_of_noise())
+    for got in others:
+        np.testing.assert_array_equal(got, none)
+
+
+@pytest.mark.parametrize(
+    "name", ["stack", "unstack", "empty", "empty2", "tile", "tie", "relayout", "reduced_vary_cast", "zeros_like"]
+)
+def test_what_jax_calls_by_another_name_tomorrow_is_exact_too(name):
+    eqn = jax.make_jaxpr(jnp.sin)(X).jaxpr.eqns[0]
+    assert kind_of(eqn.replace(primitive=Primitive(name))) is Kind.EXACT
+
+
+def through_a_ref(x):
+    ref = jax.new_ref(jnp.zeros_like(x))
+    ref[...] = jnp.sin(x)
+    return (ref[...] * x).sum()
+
+
+def in_a_loop(x):
+    ref = jax.new_ref(jnp.zeros_like(x))
+
+    def body(i, c):
+        ref[...] = ref[...] + jnp.sin(x) / 3
+        return c
+
+    lax.fori_loop(0, 3, body, 0)
+    return (ref[...] * x).sum()
+
+
+def with_a_rule(x):
+    ref = jax.new_ref(jnp.zeros_like(x))
+    ref[...] = jnp.sin(x) + with_jvp(x) - x * x
+    return (ref[...] * x).sum()
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("forward", [through_a_ref, in_a_loop, with_a_rule], ids=lambda f: f.__name__)
+def test_a_forward_that_writes_into_a_ref_is_checked_by_reverse_mode(forward):
+    def right(x):
+        return jnp.sin(x) + x * jnp.cos(x)
+
+    report = check_gradient(forward, right, (X,))
+    assert any(note.startswith("rounding inside ") and "swap" in note for note in report.notes)
+    assert "other modes and differences: not to be had, for the forward writes into a jax.Ref" in report.notes
+    assert check_gradient(forward, jax.grad(forward), (X,), thorough=False).passed
+    with pytest.raises(GradientMismatch):
+        check_gradient(forward, lambda x: jnp.sin(x), (X,))
