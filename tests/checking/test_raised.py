@@ -114,7 +114,9 @@ def my_gradient(x):
 
 
 @pytest.mark.parametrize(
-    "part", [{"by": lambda f: None}, {"by": 3}, {"example": lambda: 3}, {"example": None}], ids=str
+    "part",
+    [{"by": lambda f: None}, {"by": 3}, {"example": lambda: 3}, {"example": None}],
+    ids=["by returns None", "by is a number", "example takes nothing", "no example"],
 )
 def test_what_is_raised_in_our_own_code_is_at_the_rule(part):
     failures = verify_rule(RULES["sigmoid_grad"]._replace(manual=my_gradient, **part), thorough=False).failures
