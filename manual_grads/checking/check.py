@@ -9,7 +9,7 @@ import numpy as np
 
 from manual_grads.checking.arrays import computing_in, quiet, widened
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
-from manual_grads.checking.compiling import Job, compile_together
+from manual_grads.checking.compiling import Job, compile_together, points_at_once
 from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
@@ -23,6 +23,7 @@ from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
 
 MIN_SHARE_INSIDE = 0.5  # of the points have to be in the forward's domain: with fewer, most was never tried
+MAX_TRIED = 2**22  # entries of an array, at all points together: what is kept of them, under noise, is a gigabyte
 MIN_JUDGED_SHARE = 0.02  # of the entries have to be judged, or a check has shown nothing
 
 
@@ -92,16 +93,19 @@ def check(
     # What is to be tried.
     trials: list[Trial] = []
     found: list[Finding] = []
+    widest = 1
     for fmt in formats_of(example, dtypes):
         with computing_in(fmt.name):
-            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw, drawn)
-            misshapen = structure(claim, fmt.cast(example), fmt.name)
-        if misshapen.complaint:
-            found.append(Finding(f"{misshapen.check}, {fmt.name}", fmt, misshapen))
+            shaped = structure(claim, fmt.cast(example), fmt.name)
+            widest = max(widest, shaped.widest)
+            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw, drawn, most=MAX_TRIED // widest)
+        if shaped.complaint:
+            found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
         else:
-            trials.append(trial(claim, points, fmt, every_call=thorough and not trials, thorough=thorough))
+            at_once = points_at_once(widest, copies=1)
+            trials.append(trial(claim, points, fmt, thorough and not trials, thorough, at_once))
     # What is true, compiled together with the first call of each trial.
-    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough)
+    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough, widest)
     with quiet():
         compile_together(_first_jobs(oracles, trials))
     # Whether it is right; if not, why not.

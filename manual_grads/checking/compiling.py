@@ -1,32 +1,51 @@
 """Compiling, which is what a check's time goes to: several functions at once, and no longer than one run deserves."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from manual_grads.checking.arrays import computing_in, quiet
 
+MAX_BYTES_AT_ONCE = 2**29  # that the points of one call may take, of what the functions make of them
+ARRAYS_AT_ONCE = 6  # as large as the largest: about so many are alive at a time in an evaluation
 QUICK = {"xla_backend_optimization_level": 0}  # for functions that run once
 
 
 class Compiled(NamedTuple):
-    """A jitted function that is traced, compiled and called for one format, whatever the caller's settings are."""
+    """A jitted function that is traced, compiled and called for one format, whatever the caller's settings are.
+
+    Its arguments are parameters, and arrays that are stacked over points: so many points at a time as fit into memory.
+    """
 
     jitted: Any
     format_name: str
+    parameters: int = 0
+    at_once: int | None = None  # points; None, if it isn't a function of stacked arrays, or they always fit
 
     def __call__(self, *args: Any) -> Any:
         """Its results."""
         with computing_in(self.format_name):
-            return self.jitted(*args)
+            if self._fits(args):
+                return self.jitted(*args)
+            points = len(args[-1])
+            blocks = np.resize(np.arange(points), (-(-points // self.at_once), self.at_once))
+            results = [jax.device_get(self.jitted(*self._some(args, block))) for block in blocks]
+            return jax.tree.map(lambda *parts: np.concatenate(parts)[:points], *results)
 
     def lowered(self, *args: Any) -> Any:
         """What XLA is to compile."""
         with computing_in(self.format_name):
-            return self.jitted.lower(*args)
+            return self.jitted.lower(*(args if self._fits(args) else self._some(args, np.arange(self.at_once))))
+
+    def _fits(self, args: tuple[Any, ...]) -> bool:
+        return self.at_once is None or len(args[-1]) <= self.at_once
+
+    def _some(self, args: tuple[Any, ...], points: np.ndarray) -> list[Any]:
+        return [x if i < self.parameters else x[points] for i, x in enumerate(args)]
 
     def for_format(self, format_name: str) -> "Compiled":
         """The same function, for another format."""
@@ -37,9 +56,37 @@ class Compiled(NamedTuple):
 Job = tuple[Compiled, list[Any]]
 
 
-def compiled(f: Callable[..., Any], format_name: str, *, optimised: bool = True, **options: Any) -> Compiled:
-    """`f`, to be compiled by XLA; if not optimised, in a fraction of the time. `options` are `jax.jit`'s."""
-    return Compiled(jax.jit(f, compiler_options=None if optimised else QUICK, **options), format_name)
+def compiled(
+    f: Callable[..., Any],
+    format_name: str,
+    *,
+    optimised: bool = True,
+    parameters: int = 0,
+    at_once: int | None = None,
+) -> Compiled:
+    """`f(*parameters, *arrays)`, to be compiled by XLA; if not optimised, in a fraction of the time."""
+    return Compiled(jax.jit(f, compiler_options=None if optimised else QUICK), format_name, parameters, at_once)
+
+
+def points_at_once(widest: int, copies: int) -> int:
+    """How many points fit into memory, where each makes arrays of up to so many entries, in so many copies."""
+    return max(1, MAX_BYTES_AT_ONCE // (8 * ARRAYS_AT_ONCE * copies * max(1, widest)))
+
+
+def widest_array(jaxpr: Any) -> int:
+    """The number of entries of the largest array that a jaxpr makes or takes."""
+    atoms = [*jaxpr.invars, *jaxpr.constvars, *(var for eqn in jaxpr.eqns for var in eqn.outvars)]
+    inner = [widest_array(inner) for eqn in jaxpr.eqns for inner in inner_jaxprs(eqn)]
+    return max([1, *(int(np.prod(getattr(atom.aval, "shape", ()))) for atom in atoms), *inner])
+
+
+def inner_jaxprs(eqn: Any) -> Iterator[Any]:
+    """The jaxprs among an equation's parameters, whatever these are called."""
+    for param in eqn.params.values():
+        for each in param if isinstance(param, tuple | list) else (param,):
+            inner = getattr(each, "jaxpr", each)  # a closed one's
+            if hasattr(inner, "eqns"):
+                yield inner
 
 
 def compile_together(jobs: Iterable[Job]) -> None:

@@ -10,6 +10,7 @@ from manual_grads.checking.trials.calls import Call
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.expected import Expected, ExpectedLeaf
+from manual_grads.checking.truth.spread import patterns_of_noise
 from manual_grads.rules import vjp
 
 U = 2.0**-24  # half of float32's ε
@@ -50,6 +51,7 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "unmeasured": 0.0,
         "example_eps": 2.0**-23,
         "format_name": "float64",
+        "patterns": patterns_of_noise(),
         "notes": [],
     }
     made = given | fields

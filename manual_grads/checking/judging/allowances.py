@@ -13,7 +13,7 @@ from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.expected import Expected
 from manual_grads.checking.truth.primitives import converted_formats
-from manual_grads.checking.truth.spread import patterns_of_noise, scaled_spread
+from manual_grads.checking.truth.spread import scaled_spread
 
 # Times the error of the forward's own autodiff in the format: as much again for each of what a formula is made of.
 FORMAT_SAFETY = 4.0
@@ -35,7 +35,7 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
         u = max(eps, min(converted, oracles.example_eps)) / 2
         # What is of the size of the computation's own roundings would be rounded off again.
         magnification = MAGNIFICATION if u <= max(converted, eps_of("float64")) / 2 else 1.0
-        patterns = leaves_of(oracles.manual(magnification * u, patterns_of_noise(), *trial.arrays))
+        patterns = leaves_of(oracles.manual(magnification * u, oracles.patterns, *trial.arrays))
     except Exception:  # not a formula that can be run with noise
         return expected
     leaves, rows = [], trial.usual & expected.inside
@@ -58,7 +58,7 @@ def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: T
         return expected
     with computing_in(trial.format.name):
         cast = trial.format.cast(trial.arrays)
-        own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, patterns_of_noise(), *cast))
+        own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, oracles.patterns, *cast))
         errors = [
             np.where(leaf.decided, np.abs(patterns[:, 0] - leaf.want), 0.0)
             for leaf, patterns in zip(expected.leaves, own, strict=True)

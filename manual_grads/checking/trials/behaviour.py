@@ -9,6 +9,7 @@ import numpy as np
 
 from manual_grads.checking.arrays import is_float, leaves_of, quiet
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import widest_array
 from manual_grads.checking.raised import message
 from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
 
@@ -23,8 +24,9 @@ def structure(claim: Claim, example: list[Any], format_name: str) -> Outcome:
         Exception: what the manual gradient raises eagerly too, which is its own error, with a note of the check.
     """
     try:
-        complaint = _misshapen(claim, example)
+        complaint, widest = _misshapen(claim, example)
     except Exception as traced:
+        widest = 0
         try:
             with quiet():
                 eagerly = claim.manual_of(*example)
@@ -34,7 +36,7 @@ def structure(claim: Claim, example: list[Any], format_name: str) -> Outcome:
         first_line = message(traced).partition("\n")[0]
         text = f"works eagerly but raises when traced (under jit): {type(traced).__name__}: {first_line}"
         complaint = _no_arrays(eagerly) or Complaint("raises when traced", text)
-    return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint)
+    return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint, widest)
 
 
 def _no_arrays(result: Any) -> Complaint | None:
@@ -49,9 +51,15 @@ def _no_arrays(result: Any) -> Complaint | None:
     return None
 
 
-def _misshapen(claim: Claim, example: list[Any]) -> Complaint | None:
-    want = jax.eval_shape(claim.claimed, *example)
-    got = jax.eval_shape(claim.manual_of, *example)
+def _misshapen(claim: Claim, example: list[Any]) -> tuple[Complaint | None, int]:
+    """What is wrong with its tree, shapes and dtypes; and the entries of the largest array, of either side."""
+    (theirs, want), (mine, got) = (
+        jax.make_jaxpr(f, return_shape=True)(*example) for f in (claim.claimed, claim.manual_of)
+    )
+    return _otherwise_shaped(want, got), max(widest_array(theirs.jaxpr), widest_array(mine.jaxpr))
+
+
+def _otherwise_shaped(want: Any, got: Any) -> Complaint | None:
     if jax.tree.structure(got) != jax.tree.structure(want):
         text = f"wrong tree: expected {jax.tree.structure(want)}, got {jax.tree.structure(got)}"
         return Complaint("wrong tree", text)

@@ -49,6 +49,7 @@ class Outcome(NamedTuple):
     points: np.ndarray
     leaves: list[Leaf]
     complaint: Complaint | None = None
+    widest: int = 0  # the entries of the largest array that it makes, where it was traced
 
 
 class Call(NamedTuple):
@@ -67,14 +68,23 @@ def mixtures(owners: tuple[int, ...], some: list[int]) -> Iterator[tuple[int, li
         yield argument, [list(some) if owner == argument else [some[0]] * len(some) for owner in owners]
 
 
-def calls(claim: Claim, count: int, some: list[int], first_mixture: int, every: bool, format_name: str) -> list[Call]:
+def calls(
+    claim: Claim,
+    count: int,
+    some: list[int],
+    first_mixture: int,
+    every: bool,
+    format_name: str,
+    at_once: int | None = None,
+) -> list[Call]:
     """The calls, cheap ones first: all points by `jit` of `vmap`; if `every` is asked for, a few by other transforms.
 
-    Of the `count` points, those from `first_mixture` on vary one argument alone.
+    Of the `count` points, those from `first_mixture` on vary one argument alone; `at_once` of them fit into memory.
     """
     manual, owners = claim.manual_of, claim.owners
     three, all_arrays = np.array(some), (True,) * len(owners)
-    found = [Call("jit of vmap", "call", compiled(jax.vmap(manual), format_name), np.arange(first_mixture), all_arrays)]
+    first = compiled(jax.vmap(manual), format_name, at_once=at_once)
+    found = [Call("jit of vmap", "call", first, np.arange(first_mixture), all_arrays)]
     if not every:
         return found
 

@@ -18,6 +18,7 @@ POINTS_AT_SCALE = {1e-4: 2, 1e-2: 2, 0.3: 3, 1.0: 7, 3.0: 4, 10.0: 4, 30.0: 3, 1
 POINTS_AT_SCALE_QUICKLY = {0.01: 1, 1.0: 4, 10.0: 2, 30.0: 1, 1000.0: 1}
 NARROW_MAX = 1e5  # a format whose largest number is below this, as float16's 65504, can't hold large squares
 NARROW_SCALES = 1e-2, 30.0  # whose squares it holds
+MIN_POINTS = 6  # however large the arrays are
 LARGE_ENTRY = 5.0  # so large that it dominates a softmax of entries of scale 1
 FEW = 4  # entries
 LADDER = np.geomspace(0.01, 500, 24)
@@ -44,8 +45,12 @@ def points_of(
     thorough: bool,
     draw: Callable[[Any], list[Any]] | None,
     laws: Sequence[Law | None] = (),
+    most: int | None = None,
 ) -> Points:
-    """The points, rounded to the dtypes: made from the example and the laws, or drawn by `draw(key)`, if given."""
+    """The points, rounded to the dtypes: made from the example and the laws, or drawn by `draw(key)`, if given.
+
+    At `most` so many, but for a few: where the arrays are large, all would not fit into memory.
+    """
     if draw is None:
         about = zip(example, claim.differentiated, claim.directions, laws or [None] * len(example), strict=True)
         leaves = [example_leaf(*each) for each in about]
@@ -53,6 +58,7 @@ def points_of(
     else:  # without the example, which was drawn in a narrower format, it may be
         keys = jax.random.split(jax.random.key(seed + 1), 32 if thorough else 8)
         named = [("drawn", draw(key)) for key in keys]
+    named = named if most is None else _some(named, max(MIN_POINTS, most))
     with np.errstate(over="ignore"):
         points = [_rounded(arrays, dtypes) for _, arrays in named]
     for name, x, *others in zip(claim.names, example, *points, strict=True):
@@ -68,6 +74,16 @@ def points_of(
         usual=np.array([name in USUAL for name, _ in named]),
         guessed=np.array([name.startswith(NEGATIVE_TOO) for name, _ in named]),
     )
+
+
+def _some(named: list[Point], most: int) -> list[Point]:
+    """So many of the points: the first, half of them usual ones, and the others from all kinds."""
+    if len(named) <= most:
+        return named
+    usual = [i for i, (name, _) in enumerate(named) if name in USUAL][: most // 2]
+    others = [i for i in range(len(named)) if i not in usual]
+    spaced = [others[i] for i in np.linspace(0, len(others) - 1, most - len(usual)).astype(int)]
+    return [named[i] for i in sorted([*usual, *spaced])]
 
 
 def _rounded(arrays: list[Any], dtypes: list[Any]) -> list[np.ndarray]:

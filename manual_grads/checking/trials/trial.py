@@ -36,7 +36,9 @@ class Trial(NamedTuple):
         return outcome(call, self.arrays, self.format.cast, self.format.name)
 
 
-def trial(claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thorough: bool) -> Trial:
+def trial(
+    claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thorough: bool, at_once: int | None = None
+) -> Trial:
     """The trial of a format; the fewest points and calls that find most errors, unless it is to be thorough."""
     owners, usual = claim.owners, points.usual
     some = np.resize(np.flatnonzero(usual)[:BATCH], BATCH).tolist()
@@ -53,5 +55,5 @@ def trial(claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thor
         arrays=arrays,
         usual=np.pad(usual, (0, len(names) - made)),
         guessed=np.pad(points.guessed, (0, len(names) - made)),
-        calls=calls(claim, len(names), some, made, every_call, fmt.name),
+        calls=calls(claim, len(names), some, made, every_call, fmt.name, at_once),
     )

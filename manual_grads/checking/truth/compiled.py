@@ -8,9 +8,9 @@ import numpy as np
 
 from manual_grads.checking.arrays import Leaf, computing_in
 from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, traces
+from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, points_at_once, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
-from manual_grads.checking.truth.oracles import differences, forward, reverse, slopes_along
+from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, forward, reverse, slopes_along
 from manual_grads.checking.truth.own_rules import rules_of, value_when_differentiated, without_rules
 from manual_grads.checking.truth.primitives import opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
@@ -20,6 +20,8 @@ from manual_grads.checking.truth.spread import patterns_of_noise
 SAFETY = 8.0
 # A quick check measures no noise of operations, only of inputs: eight times as much is allowed for that.
 QUICK_SAFETY = 8 * SAFETY
+# Of arrays of very many entries fewer patterns are made; the worst of two is two thirds of that of five.
+MANY_ENTRIES, FEWER_PATTERNS, FEWER_SAFETY = 2**17, 2, 1.5
 QUICK_UNMEASURED = 1e-10  # and this part of a result's size, for what its oracle itself may lose in float64
 MAX_DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
 DIRECTIONS = 4  # in which they are differenced instead
@@ -34,6 +36,7 @@ class CompiledOracles(NamedTuple):
     claimed: Compiled  # (u, patterns, *arrays) -> the claimed derivative under each pattern of noise
     manual: Compiled  # (u, patterns, *arrays) -> the manual derivative, likewise
     value: Compiled  # the forward's
+    patterns: np.ndarray  # of noise
     claimed_mode: str  # the mode of autodiff that `by` itself uses
     modes: dict[str, Compiled]  # the same derivative by the other mode of autodiff
     stepped: Compiled | None  # (step, *arrays) -> by central differences; for some of the points
@@ -52,7 +55,7 @@ class CompiledOracles(NamedTuple):
     def jobs(self, arrays: list[Leaf]) -> Iterator[Job]:
         """What is to be compiled, to be called with stacked arrays of these shapes."""
         some = [x[: differenced_at_once(arrays)] for x in arrays]
-        yield self.claimed, [1.0, patterns_of_noise(), *arrays]
+        yield self.claimed, [1.0, self.patterns, *arrays]
         if self.stepped:
             yield self.stepped, [1.0, *some]
         if self.directed:
@@ -76,17 +79,23 @@ class CompiledOracles(NamedTuple):
         )
 
 
-def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thorough: bool) -> CompiledOracles:
-    """The oracles of a claim, for arrays like the example's; its notes name those that can't be had."""
+def compiled_oracles(
+    claim: Claim, example: list[Any], example_eps: float, thorough: bool, widest: int = 1
+) -> CompiledOracles:
+    """The oracles of a claim, for arrays like the example's; its notes name those that can't be had.
+
+    `widest` is the number of entries of the largest array that either side makes at a point.
+    """
     with computing_in("float64"):
         text = str(jax.make_jaxpr(claim.value)(*example))
-        points, rules = _points_like(claim, example, text), rules_of(claim.value, *example)
+        points, rules = _points_like(claim, example, text, widest), rules_of(claim.value, *example)
         with_noise = noisy if thorough else noisy_inputs
         oracles = CompiledOracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
             # At exact inputs: beside x == 0 it may be another function.
             manual=points.under_patterns(noisy(claim.manual_of, None)),
             value=points.compiled(claim.value),
+            patterns=points.patterns,
             claimed_mode=_claimed_mode(claim),
             modes={},
             stepped=None,
@@ -97,7 +106,7 @@ def compiled_oracles(claim: Claim, example: list[Any], example_eps: float, thoro
             confirming=None,
             # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
             own_rules=bool(rules) and "stop_gradient" not in text,
-            safety=SAFETY if thorough else QUICK_SAFETY,
+            safety=(SAFETY if thorough else QUICK_SAFETY) * (FEWER_SAFETY if points.fewer_patterns else 1),
             unmeasured=0.0 if thorough else QUICK_UNMEASURED,
             example_eps=example_eps,
             format_name="float64",
@@ -120,24 +129,44 @@ class _PointsLike(NamedTuple):
 
     batch: Callable[..., Any]  # `jax.vmap`, or what does the same for a function that has no batching rule
     arrays: int  # of a point
+    widest: int  # the entries of the largest array that is made of a point
     optimised: bool
 
-    def compiled(self, f: Callable[..., Any], parameters: int = 0) -> Compiled:
+    def fits(self, copies: int) -> bool:
+        """Whether so many copies of what one point needs fit into memory."""
+        return points_at_once(self.widest, copies) > 1
+
+    @property
+    def fewer_patterns(self) -> bool:
+        """Whether there are so many entries that few patterns show enough, and all would take too long."""
+        return self.widest > MANY_ENTRIES
+
+    @property
+    def patterns(self) -> np.ndarray:
+        """The noise to measure by."""
+        return patterns_of_noise(FEWER_PATTERNS) if self.fewer_patterns else patterns_of_noise()
+
+    def compiled(self, f: Callable[..., Any], parameters: int = 0, copies: int = 1) -> Compiled:
         """`f(*parameters, *arrays)`, for arrays that are stacked over the points."""
         batched = self.batch(f, (None,) * parameters + (0,) * self.arrays)
-        return compiled(batched, "float64", optimised=self.optimised)
+        at_once = points_at_once(self.widest, copies)
+        return compiled(batched, "float64", optimised=self.optimised, parameters=parameters, at_once=at_once)
 
     def under_patterns(self, f: Callable[..., Any]) -> Compiled:
         """`f(u, noise, *arrays)`, for each pattern of noise."""
-        return self.compiled(self.batch(f, (None, 0, *(None,) * self.arrays)), parameters=2)
+        count = len(self.patterns)
+        batch = self.batch if self.fits(count) else in_turn
+        each = batch(f, (None, 0, *(None,) * self.arrays))
+        return self.compiled(each, parameters=2, copies=count if self.fits(count) else 1)
 
 
-def _points_like(claim: Claim, example: list[Any], text: str) -> _PointsLike:
+def _points_like(claim: Claim, example: list[Any], text: str, widest: int) -> _PointsLike:
     """How to batch the claim's functions, given the forward's jaxpr as text."""
     one_point = [np.asarray(x)[None] for x in example]
     return _PointsLike(
         batch=jax.vmap if traces(jax.vmap(claim.claimed), one_point) else in_turn,
         arrays=len(example),
+        widest=widest,
         # A convolution that isn't optimised takes longer to run than it takes to optimise.
         optimised="conv_general_dilated" in text,
     )
@@ -165,7 +194,7 @@ def _with_rules_refuted(
     return oracles._replace(
         without_rules=points.compiled(plain) if traces(plain, example) else None,
         value_by_rules=points.compiled(value_by_rules) if traces(value_by_rules, example) else None,
-        confirming=points.compiled(stepped, parameters=1) if _can_be_stepped(stepped, example) else None,
+        confirming=_compiled_steps(stepped, points) if _can_be_stepped(stepped, example, points) else None,
     )
 
 
@@ -175,8 +204,12 @@ def _with_other_mode(
     """With the mode of autodiff that the claim itself doesn't use, if it is to be had."""
     name, oracle = ("reverse", reverse) if oracles.claimed_mode == "forward" else ("forward", forward)
     of = claim._replace(forward=jax.tree.map(oracle, claim.forward)).claimed
+    entries = sum(np.size(x) for x in example)
+    if not points.fits(entries):
+        note = f"{name} mode: not asked, as its Jacobians of all {entries} entries don't fit into memory"
+        return oracles._replace(notes=[*oracles.notes, note])
     if traces(of, example):
-        return oracles._replace(modes={name: points.compiled(of)})
+        return oracles._replace(modes={name: points.compiled(of, copies=entries)})
     note = f"{name} mode: not to be had (as forward mode of a custom_vjp)"
     return oracles._replace(notes=[*oracles.notes, note])
 
@@ -188,12 +221,12 @@ def _with_differences(
     if oracles.confirming is not None:  # the same function, to be compiled once
         return oracles._replace(stepped=oracles.confirming)
     stepped, entries = _stepped(claim), sum(np.size(x) for x in example)
-    if _can_be_stepped(stepped, example):
-        return oracles._replace(stepped=points.compiled(stepped, parameters=1))
+    if _can_be_stepped(stepped, example, points):
+        return oracles._replace(stepped=_compiled_steps(stepped, points))
     along = slopes_along(claim.value, example, DIRECTIONS)
     if traces(along, [TRACING_STEP, *example]):
         note = f"differences: along {DIRECTIONS} random directions in all {entries} entries, not in each"
-        directed = points.compiled(along, parameters=1)
+        directed = points.compiled(along, parameters=1, copies=6 * DIRECTIONS)
         return oracles._replace(directed=directed, notes=[*oracles.notes, note])
     return oracles._replace(notes=[*oracles.notes, "differences: not to be had"])
 
@@ -208,8 +241,13 @@ def _stepped(claim: Claim) -> Callable[..., Any]:
     return stepped
 
 
-def _can_be_stepped(stepped: Callable[..., Any], example: list[Any]) -> bool:
-    return sum(np.size(x) for x in example) <= MAX_DIFFERENCED and traces(stepped, [TRACING_STEP, *example])
+def _compiled_steps(stepped: Callable[..., Any], points: _PointsLike) -> Compiled:
+    return points.compiled(stepped, parameters=1, copies=6 * ENTRIES_AT_ONCE)
+
+
+def _can_be_stepped(stepped: Callable[..., Any], example: list[Any], points: _PointsLike) -> bool:
+    few = sum(np.size(x) for x in example) <= MAX_DIFFERENCED and points.fits(6 * ENTRIES_AT_ONCE)
+    return few and traces(stepped, [TRACING_STEP, *example])
 
 
 def differenced_at_once(points: list[Leaf]) -> int:

@@ -6,10 +6,10 @@ import numpy as np
 
 from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of, usual_size
 from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
-from manual_grads.checking.truth.kinks import COARSER, Kinks, kinks
+from manual_grads.checking.truth.kinks import COARSER, Kinks, kinks, may_jump
 from manual_grads.checking.truth.noise import noise_of_inputs
 from manual_grads.checking.truth.slopes import Slopes, disagreeing_directions, kinked, slopes_at, spread_of_slopes
-from manual_grads.checking.truth.spread import Patterns, jumps, near_pole, patterns_of_noise
+from manual_grads.checking.truth.spread import Patterns, jumps, near_pole
 
 # Noise of less than half an ULP would be rounded off again: it is made so many times larger, and its spread as much
 # smaller. That is still far from where a derivative isn't linear in it.
@@ -39,13 +39,11 @@ class Evaluated(NamedTuple):
 
 def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], usual: Rows, u: float) -> Evaluated:
     """Every oracle at the points where the forward has this value; slopes where autodiff fails or noise undoes it."""
-    oracles_u, noise = eps_of(oracles.format_name) / 2, patterns_of_noise()
+    oracles_u, noise = eps_of(oracles.format_name) / 2, oracles.patterns
     inside = finite_rows(value, len(points[0]))
     # Autodiff under noise of the format, and under noise of its own, which says how exact it is.
     magnified = leaves_of(oracles.claimed(MAGNIFICATION * oracles_u, noise, *points))
-    coarser = leaves_of(oracles.claimed(COARSER * MAGNIFICATION * oracles_u, noise, *points))
-    of_inputs = noise_of_inputs(noise, [x[0] for x in points])
-    kinked_leaves = [kinks(*leaf, of_inputs) for leaf in zip(magnified, coarser, strict=True)]
+    kinked_leaves = _kinks(oracles, points, magnified, usual & inside)
     fine = u <= oracles_u
     autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
     other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
@@ -78,6 +76,17 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         slopes=slopes,
         conditioning=conditioning,
     )
+
+
+def _kinks(oracles: CompiledOracles, points: list[Leaf], fine: list[Patterns], usual: Rows) -> list[Kinks]:
+    """The kinks of each leaf; larger noise is asked for only where noise moves anything so far as a kink would."""
+    sizes = [usual_size(leaf[:, 0], usual) for leaf in fine]
+    coarser = fine
+    if any(may_jump(leaf, size).any() for leaf, size in zip(fine, sizes, strict=True)):
+        u = COARSER * MAGNIFICATION * eps_of(oracles.format_name) / 2
+        coarser = leaves_of(oracles.claimed(u, oracles.patterns, *points))
+    noise = noise_of_inputs(oracles.patterns, [x[0] for x in points])
+    return [kinks(*leaf, noise) for leaf in zip(fine, coarser, sizes, strict=True)]
 
 
 def finite_rows(value: list[Leaf], count: int) -> Rows:

@@ -14,7 +14,7 @@ from manual_grads.checking.truth.spread import Patterns
 
 COARSER = 16.0  # so many times as much noise is the larger one
 SAME_SIDE = 0.1  # of the width of a jump: what noise moves by more isn't on one of the sides of a kink
-MIN_JUMP = 1e-10  # of the largest entry at the point: a smaller one can't be told from the oracles' own roundings
+MIN_JUMP = 1e-10  # of the largest entry: a smaller jump can't be told from the oracles' own roundings
 ODD = (
     1e-6  # of that: autodiff that is so far from what it is on both sides has met a place at which a function switches
 )
@@ -35,17 +35,23 @@ class Kinks(NamedTuple):
     beside: Patterns  # what it is beside the point, under each pattern of noise
 
 
-def kinks(fine: Patterns, coarser: Patterns, noise: list[np.ndarray]) -> Kinks:
+def may_jump(fine: Patterns, size: float) -> Entries:
+    """What noise moves so far as it would at a kink: whether it is one, larger noise says."""
+    beside = fine[:, 1:]
+    return np.isfinite(fine).all(1) & (beside.max(1) - beside.min(1) > MIN_JUMP * _scale(fine, size))
+
+
+def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray]) -> Kinks:
     """Where the derivative jumps, given what it is under noise, and under `COARSER` times as much of it.
 
-    `noise` is what each argument gets, `[patterns, *shape]`.
+    `size` is the derivative's at usual points, and `noise` is what each argument gets, `[patterns, *shape]`.
     """
     centre, beside = fine[:, 0], fine[:, 1:]
     low, high = beside.min(1), beside.max(1)
     width, moved = high - low, np.abs(coarser[:, 1:] - beside).max(1)
-    scale = np.max([scale_of(fine[:, i]) for i in range(fine.shape[1])], axis=0)
+    scale = _scale(fine, size)
     finite = np.isfinite(fine).all(1) & np.isfinite(moved)
-    jumps = finite & (width > MIN_JUMP * scale) & (moved < SAME_SIDE * width)
+    jumps = may_jump(fine, size) & finite & (moved < SAME_SIDE * width)
     odd = finite & ~jumps & (np.maximum(low - centre, centre - high) > ODD * scale + 8 * width)
     # Of the entries at a tie, noise may never choose one that a gradient chooses.
     widest = scale_of(np.where(jumps, width, 0.0))
@@ -59,6 +65,11 @@ def kinks(fine: Patterns, coarser: Patterns, noise: list[np.ndarray]) -> Kinks:
         beyond=np.where(_own(jumps, beside, noise), BEYOND_OWN * width, BEYOND_SEVERAL * widest),
         beside=beside,
     )
+
+
+def _scale(fine: Patterns, size: float) -> Leaf:
+    """The largest entry at each point, under any noise; what is small there altogether counts as it does elsewhere."""
+    return np.maximum(np.max([scale_of(fine[:, i]) for i in range(fine.shape[1])], axis=0), size)
 
 
 def _own(jumps: Entries, beside: Patterns, noise: list[np.ndarray]) -> Entries:

@@ -3,13 +3,14 @@
 What isn't known here is opaque: it is left to JAX to evaluate, as one operation, and `opaque` says so.
 """
 
-from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax.core import ShapedArray
+
+from manual_grads.checking.compiling import inner_jaxprs
 
 # Nothing is rounded where entries are only moved, compared, chosen or negated, nor where there are none yet.
 EXACT = frozenset(
@@ -101,15 +102,6 @@ def opaque(jaxpr: Any) -> list[str]:
         elif kind in (Kind.INLINED, Kind.SCAN, Kind.WHILE, Kind.COND):
             found += [name for inner in inner_jaxprs(eqn) for name in opaque(inner)]
     return list(dict.fromkeys(found))
-
-
-def inner_jaxprs(eqn: Any) -> Iterator[Any]:
-    """The jaxprs among an equation's parameters, whatever these are called."""
-    for param in eqn.params.values():
-        for each in param if isinstance(param, tuple | list) else (param,):
-            inner = getattr(each, "jaxpr", each)  # a closed one's
-            if hasattr(inner, "eqns"):
-                yield inner
 
 
 def is_rule(eqn: Any) -> bool:

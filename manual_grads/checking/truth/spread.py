@@ -15,9 +15,9 @@ POLE = 10.0
 Patterns = Float[np.ndarray, "points patterns *leaf"]
 
 
-def patterns_of_noise() -> Float[np.ndarray, "patterns numbers"]:
+def patterns_of_noise(pairs: int = PATTERNS) -> Float[np.ndarray, "patterns numbers"]:
     """None, and pairs of opposites."""
-    half = np.random.default_rng(0).uniform(-1, 1, (PATTERNS, NOISE_NUMBERS))
+    half = np.random.default_rng(0).uniform(-1, 1, (pairs, NOISE_NUMBERS))
     return np.concatenate([np.zeros((1, NOISE_NUMBERS)), half, -half])
 
 

@@ -17,7 +17,7 @@ def found(derivative, *shapes):
     def patterns(u):
         return np.stack([derivative(*(u * of_one[p] for of_one in noise)) for p in range(len(NOISE))])[None]
 
-    return kinks(patterns(1e-14), patterns(1e-14 * COARSER), noise)
+    return kinks(patterns(1e-14), patterns(1e-14 * COARSER), 1.0, noise)
 
 
 @pytest.mark.smoke

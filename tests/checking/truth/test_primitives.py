@@ -9,9 +9,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from manual_grads.checking import GradientMismatch, check_gradient
+from manual_grads.checking.compiling import inner_jaxprs
 from manual_grads.checking.truth import primitives
 from manual_grads.checking.truth.noise import _Run
-from manual_grads.checking.truth.primitives import Kind, bind, converted_formats, inner_jaxprs, kind_of, opaque, terms
+from manual_grads.checking.truth.primitives import Kind, bind, converted_formats, kind_of, opaque, terms
 from manual_grads.checking.truth.spread import patterns_of_noise
 
 X = np.array([0.3, -1.2, 2.0], np.float32)
