@@ -29,7 +29,7 @@ class Compiled(NamedTuple):
     def __call__(self, *args: Any) -> Any:
         """Its results."""
         with computing_in(self.format_name):
-            if self._fits(args):
+            if self.at_once is None or len(args[-1]) <= self.at_once:
                 return self.jitted(*args)
             points = len(args[-1])
             blocks = np.resize(np.arange(points), (-(-points // self.at_once), self.at_once))
@@ -39,10 +39,9 @@ class Compiled(NamedTuple):
     def lowered(self, *args: Any) -> Any:
         """What XLA is to compile."""
         with computing_in(self.format_name):
-            return self.jitted.lower(*(args if self._fits(args) else self._some(args, np.arange(self.at_once))))
-
-    def _fits(self, args: tuple[Any, ...]) -> bool:
-        return self.at_once is None or len(args[-1]) <= self.at_once
+            if self.at_once is None or len(args[-1]) <= self.at_once:
+                return self.jitted.lower(*args)
+            return self.jitted.lower(*self._some(args, np.arange(self.at_once)))
 
     def _some(self, args: tuple[Any, ...], points: np.ndarray) -> list[Any]:
         return [x if i < self.parameters else x[points] for i, x in enumerate(args)]
