@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -14,6 +15,8 @@ Leaf = Float[np.ndarray, "points *leaf"]  # a leaf of the results, or of the arg
 Entries = Bool[np.ndarray, "points *leaf"]  # some of its entries
 Rows = Bool[np.ndarray, " points"]  # some of the points
 
+CALLS_BACK: ContextVar[bool] = ContextVar("calls_back", default=False)
+
 
 @contextmanager
 def computing_in(format_name: str) -> Iterator[None]:
@@ -21,8 +24,29 @@ def computing_in(format_name: str) -> Iterator[None]:
 
     The one place in which a check changes `jax.enable_x64`, so that what runs under which setting can be looked up.
     """
-    with jax.enable_x64(format_name == "float64"), quiet():
+    wide = format_name == "float64"
+    with jax.enable_x64(wide), quiet(), _other_threads_in(wide) if CALLS_BACK.get() else nullcontext():
         yield
+
+
+@contextmanager
+def calling_back(calls: bool) -> Iterator[None]:
+    """Whether what is computed calls functions of Python, which JAX does on threads that don't see `jax.enable_x64`."""
+    token = CALLS_BACK.set(calls)
+    try:
+        yield
+    finally:
+        CALLS_BACK.reset(token)
+
+
+@contextmanager
+def _other_threads_in(wide: bool) -> Iterator[None]:
+    before = jax.config.values["jax_enable_x64"]
+    jax.config.update("jax_enable_x64", wide)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 @contextmanager

@@ -7,13 +7,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, quiet, widened
+from manual_grads.checking.arrays import calling_back, computing_in, quiet, widened
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import Job, compile_together, points_at_once
 from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
+from manual_grads.checking.numpy_functions import refuses_tracers
+from manual_grads.checking.raised import first_line
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
@@ -21,6 +23,7 @@ from manual_grads.checking.trials.domains import Law, laws
 from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
+from manual_grads.checking.truth.numpy_forward import as_jax
 
 MIN_SHARE_INSIDE = 0.5  # of the points have to be in the forward's domain: with fewer, most was never tried
 MAX_TRIED = 2**22  # entries of an array, at all points together: what is kept of them, under noise, is a gigabyte
@@ -72,7 +75,11 @@ def check_gradient(
     """
     keep_settings_apart()
     sampler = args if callable(args) else None
-    claim, example = as_claim(forward, manual, args if sampler is None else _drawn(sampler, seed), by)
+    args = as_arguments(args if sampler is None else _drawn(sampler, seed))
+    in_numpy = callable(forward) and refuses_tracers(lambda *a: by(forward)(*a), args)
+    first = dtypes if isinstance(dtypes, str) or dtypes is None else next(iter(dtypes), None)
+    claim, example = as_claim(as_jax(forward) if in_numpy else forward, manual, args, by, first)
+    claim = claim._replace(by_differences=in_numpy)
     draw = sampler and partial(_arrays_drawn, claim, sampler)
     drawn = laws(domain or {}, claim.names, example)
     return check(claim, example, draw, drawn, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, seed=seed)
@@ -93,11 +100,23 @@ def check(
     # What is to be tried.
     trials: list[Trial] = []
     found: list[Finding] = []
-    widest = 1
+    notes: list[str] = []
+    widest, back = 1, claim.by_differences
     for fmt in formats_of(example, dtypes):
         with computing_in(fmt.name):
-            shaped = structure(claim, fmt.cast(example), fmt.name)
-            widest = max(widest, shaped.widest)
+            try:
+                shaped = structure(claim, fmt.cast(example), fmt.name)
+                if shaped.complaint and shaped.complaint.kind == "in NumPy":
+                    claim = claim._replace(eager=True)
+                    shaped = structure(claim, fmt.cast(example), fmt.name)
+                    notes.append("the gradient is written in NumPy: called point by point; jit, vmap, … weren't tried")
+            except Exception as error:
+                if dtypes is not None or not (trials or found):
+                    raise
+                # Not asked for, and one of them runs in its own format only, as a kernel does.
+                notes.append(f"{fmt.name}: not tried, as it can't be run in it ({first_line(error)})")
+                continue
+            widest, back = max(widest, shaped.widest), back or shaped.calls_back
             points = points_of(claim, example, fmt.dtypes, seed, thorough, draw, drawn, most=MAX_TRIED // widest)
         if shaped.complaint:
             found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
@@ -105,17 +124,20 @@ def check(
             at_once = points_at_once(widest, copies=1)
             trials.append(trial(claim, points, fmt, thorough and not trials, thorough, at_once))
     # What is true, compiled together with the first call of each trial.
-    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough, widest)
-    with quiet():
-        compile_together(_first_jobs(oracles, trials))
-    # Whether it is right; if not, why not.
-    rows = [row_of(finding.outcome, finding.format) for finding in found]
-    judgements = [judge(claim, oracles, tried, trust_rules) for tried in trials]
-    found += [finding for judgement in judgements for finding in judgement.found]
-    report = _report(claim, rows, oracles, trials, judgements, seed)
-    if found:
-        complaint = found[0].outcome.complaint
-        raise mismatch(claim, found, report, example) from (complaint and complaint.error)
+    own = (trials[0].format if trials else found[0].format).name
+    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough, widest, own)
+    oracles.notes.extend(notes)
+    with calling_back(back):
+        with quiet():
+            compile_together(_first_jobs(oracles, trials))
+        # Whether it is right; if not, why not.
+        rows = [row_of(finding.outcome, finding.format) for finding in found]
+        judgements = [judge(claim, oracles, tried, trust_rules) for tried in trials]
+        found += [finding for judgement in judgements for finding in judgement.found]
+        report = _report(claim, rows, oracles, trials, judgements, seed)
+        if found:
+            complaint = found[0].outcome.complaint
+            raise mismatch(claim, found, report, example) from (complaint and complaint.error)
     _refuse_if_unjudged(trials, judgements, report)
     return report
 

@@ -23,6 +23,8 @@ class Claim(NamedTuple):
     owners: tuple[int, ...]  # the argument that each array belongs to
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
     differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
+    by_differences: bool = False  # whether the forward is written in NumPy, so that differences are its derivative
+    eager: bool = False  # whether the manual derivative is written in NumPy: it is called, and isn't traced
     ruled: Callable[..., Any] | None = None  # the function whose derivative rule it is that is checked, if it is one
 
     @property
@@ -54,8 +56,10 @@ class Held(NamedTuple):
     value: Any
 
 
-def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[..., Any]) -> tuple[Claim, list[Any]]:
-    """The claim and the example's arrays.
+def as_claim(
+    forward: Any, manual: Callable[..., Any], args: Any, by: Callable[..., Any], dtype: Any = None
+) -> tuple[Claim, list[Any]]:
+    """The claim and the example's arrays; it is traced for a format, if one is given, and else for the example's own.
 
     Raises:
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
@@ -67,7 +71,8 @@ def as_claim(forward: Any, manual: Callable[..., Any], args: Any, by: Callable[.
     static = _static_numbers(forward, manual, args, by)
     claim, arrays = _holding(forward, manual, args, by, static)
     _refuse(claim, arrays)
-    arity, differentiated = _watched(claim, arrays)
+    in_format = [x.astype(dtype) if dtype is not None and is_float(x) else x for x in arrays]
+    arity, differentiated = _watched(claim, in_format)
     # A Python number that isn't differentiated is a parameter, such as a width or a rate: it stays what it is.
     places = [i for i, h in enumerate(claim.held) if h is None]
     parameters = {i for i, d in zip(places, differentiated, strict=True) if type(leaves[i]) is float and not d}

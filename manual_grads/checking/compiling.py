@@ -79,6 +79,11 @@ def widest_array(jaxpr: Any) -> int:
     return max([1, *(int(np.prod(getattr(atom.aval, "shape", ()))) for atom in atoms), *inner])
 
 
+def calls_back(jaxpr: Any) -> bool:
+    """Whether a jaxpr calls functions of Python when it runs, at any depth."""
+    return any("callback" in eqn.primitive.name or any(map(calls_back, inner_jaxprs(eqn))) for eqn in jaxpr.eqns)
+
+
 def inner_jaxprs(eqn: Any) -> Iterator[Any]:
     """The jaxprs among an equation's parameters, whatever these are called."""
     for param in eqn.params.values():

@@ -12,6 +12,11 @@ OURS = str(Path(__file__).parent.parent) + os.sep
 LIBRARIES = tuple({sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
+def first_line(error: BaseException) -> str:
+    """An exception's kind and the first line of what it says."""
+    return f"{type(error).__name__}: {message(error)}".splitlines()[0].removesuffix(": ")
+
+
 def told(error: BaseException, otherwise: str = "") -> str:
     """An exception with its notes; on a line of its own, the innermost place that is neither ours nor a library's.
 

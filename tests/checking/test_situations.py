@@ -3,11 +3,16 @@
 import pytest
 
 from tests.checking.situations import verdict
+from tests.checking.situations.formats import FORMATS
 from tests.checking.situations.kinks import KINKS
 from tests.checking.situations.rules import RULES
 
-KINDS = {"kinks": KINKS, "rules": RULES}
+KINDS = {"formats": FORMATS, "kinks": KINKS, "rules": RULES}
 DAILY = {
+    "formats: a forward for float32 alone",
+    "formats: a gradient in NumPy, a factor missing",
+    "formats: both in NumPy",
+    "formats: a vjp in a kernel",
     "rules: a rule that ignores its cotangent",
     "rules: a rule that keeps it",
     "kinks: relu, 0 at 0",

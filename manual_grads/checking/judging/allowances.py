@@ -8,15 +8,18 @@ import numpy as np
 
 from manual_grads.checking.arrays import computing_in, eps_of, leaves_of, scale_of
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.compiling import traces
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.expected import Expected
-from manual_grads.checking.truth.primitives import converted_formats
+from manual_grads.checking.truth.primitives import converted_formats, opaque
 from manual_grads.checking.truth.spread import scaled_spread
 
 # Times the error of the forward's own autodiff in the format: as much again for each of what a formula is made of.
 FORMAT_SAFETY = 4.0
+# How often the inputs of what can't be looked into are moved, and how many times the largest effect is allowed.
+OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8.0
 # Times u and the result's size: a formula that rounding moves further than this at the median point isn't one of whose
 # rounding an allowance can be made; it is wrong everywhere, or noise is no measure for it.
 MAX_TYPICAL_SPREAD = 1e4
@@ -57,8 +60,11 @@ def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: T
     if trial.format.name == "float64":
         return expected
     with computing_in(trial.format.name):
-        cast = trial.format.cast(trial.arrays)
-        own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, oracles.patterns, *cast))
+        try:
+            cast = trial.format.cast(trial.arrays)
+            own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, oracles.patterns, *cast))
+        except Exception:  # not to be had in the format
+            return expected
         errors = [
             np.where(leaf.decided, np.abs(patterns[:, 0] - leaf.want), 0.0)
             for leaf, patterns in zip(expected.leaves, own, strict=True)
@@ -70,7 +76,37 @@ def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: T
     return expected._replace(leaves=leaves)
 
 
+def with_own_spread(expected: Expected, trial: Trial) -> Expected:
+    """Allows for the rounding of what can't be looked into: how far inputs that are off by an ULP move its results."""
+    call, eps, random = trial.calls[0], eps_of(trial.format.name), np.random.default_rng(5)
+    got = trial.outcome(call).leaves
+    spreads = [np.zeros(leaf.shape) for leaf in got]
+    for _ in range(OFF_BY_AN_ULP):
+        off = [x * (1 + eps * random.uniform(-1, 1, x.shape)) if x.dtype == np.float64 else x for x in trial.arrays]
+        moved = trial._replace(arrays=off).outcome(call).leaves
+        if len(moved) != len(got):
+            return expected
+        with np.errstate(all="ignore"):
+            spreads = [np.fmax(s, np.abs(m - g)) for s, m, g in zip(spreads, moved, got, strict=True)]
+    leaves, usual = [], trial.usual[call.points] & expected.inside[call.points]
+    for leaf, spread in zip(expected.leaves, spreads, strict=True):
+        largest = scale_of(spread)
+        if np.median(largest[usual]) <= MAX_TYPICAL_SPREAD * eps / 2 * leaf.size:
+            allowance = leaf.allowance.copy()
+            allowance[call.points] += OPAQUE_SAFETY * largest
+            leaf = leaf._replace(allowance=allowance)
+        leaves.append(leaf)
+    return expected._replace(leaves=leaves)
+
+
 def coarsest_eps(f: Callable[..., Any], *args: Any) -> float:
     """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
     closed = jax.make_jaxpr(f)(*args)
     return max([0.0, *(eps_of(dtype) for dtype in converted_formats(closed.jaxpr))])
+
+
+def unmeasured(claim: Claim, trial: Trial) -> bool:
+    """Whether the manual gradient calls what can't be looked into."""
+    with computing_in(trial.format.name):
+        example = trial.format.cast([x[0] for x in trial.arrays])
+        return traces(claim.manual_of, example) and bool(opaque(jax.make_jaxpr(claim.manual_of)(*example).jaxpr))

@@ -8,7 +8,13 @@ from manual_grads.checking.arrays import Rows, computing_in, quiet, scale_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.formats import TrialFormat
-from manual_grads.checking.judging.allowances import with_format_allowance, with_formula_allowance
+from manual_grads.checking.judging.allowances import (
+    unmeasured,
+    with_format_allowance,
+    with_formula_allowance,
+    with_own_spread,
+)
+from manual_grads.checking.judging.average import wrong_on_average
 from manual_grads.checking.judging.measure import WorstEntry, worst_entry
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.behaviour import behaviour
@@ -66,6 +72,8 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: boo
         right = with_formula_allowance(claim, oracles, right, trial)
     if not _all_right(outcomes, right, trial):
         right = with_format_allowance(oracles, right, trial)
+    if not _all_right(outcomes, right, trial) and (claim.eager or unmeasured(claim, trial)):
+        right = with_own_spread(right, trial)
     holds = bool(outcomes[0].leaves) and _all_right(outcomes, right, trial)
     others = others if holds else others[:CALLS_IF_WRONG]
     with quiet():
@@ -83,6 +91,8 @@ def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: boo
             example = trial.format.cast([x[0] for x in trial.arrays])
             complaint = _of_rules(claim, oracles, right, trial) or other_cotangents(claim, example)
         outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
+    if holds and (complaint := wrong_on_average(outcomes[0], right, trial.format.name, oracles.safety)):
+        outcomes.append(Outcome("on average", "behaviour", np.arange(0), [], complaint))
     # Each outcome is a row, and a finding if it is wrong.
     rows, found = [], []
     for outcome in outcomes:

@@ -9,7 +9,8 @@ import numpy as np
 
 from manual_grads.checking.arrays import is_float, leaves_of, quiet
 from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import widest_array
+from manual_grads.checking.compiling import calls_back, widest_array
+from manual_grads.checking.numpy_functions import is_of_numpy, on_arrays
 from manual_grads.checking.raised import message
 from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
 
@@ -23,20 +24,29 @@ def structure(claim: Claim, example: list[Any], format_name: str) -> Outcome:
     Raises:
         Exception: what the manual gradient raises eagerly too, which is its own error, with a note of the check.
     """
+    want, traced = _claimed_shapes(claim, example)
+    jaxprs = [traced]
     try:
-        complaint, widest = _misshapen(claim, example)
-    except Exception as traced:
-        widest = 0
+        if claim.eager:
+            got = on_arrays(claim.manual_of)(*example)
+        else:
+            mine, got = jax.make_jaxpr(claim.manual_of, return_shape=True)(*example)
+            jaxprs.append(mine.jaxpr)
+        complaint = _otherwise_shaped(want, got, claim.eager)
+    except Exception as refused:
         try:
             with quiet():
-                eagerly = claim.manual_of(*example)
+                eagerly = on_arrays(claim.manual_of)(*example)
         except Exception as error:
             error.add_note(f"raised by the manual gradient; check: eager, {format_name}, at the example")
             raise error from None
-        first_line = message(traced).partition("\n")[0]
-        text = f"works eagerly but raises when traced (under jit): {type(traced).__name__}: {first_line}"
+        first_line = message(refused).partition("\n")[0]
+        text = f"works eagerly but raises when traced (under jit): {type(refused).__name__}: {first_line}"
         complaint = _no_arrays(eagerly) or Complaint("raises when traced", text)
-    return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint, widest)
+        if isinstance(refused, jax.errors.TracerArrayConversionError) and is_of_numpy(eagerly):
+            complaint = Complaint("in NumPy", "the gradient is written in NumPy")
+    widest, back = max(map(widest_array, jaxprs)), any(map(calls_back, jaxprs))
+    return Outcome("structure", BEHAVIOUR, NOWHERE, [], complaint, widest, back)
 
 
 def _no_arrays(result: Any) -> Complaint | None:
@@ -51,25 +61,30 @@ def _no_arrays(result: Any) -> Complaint | None:
     return None
 
 
-def _misshapen(claim: Claim, example: list[Any]) -> tuple[Complaint | None, int]:
-    """What is wrong with its tree, shapes and dtypes; and the entries of the largest array, of either side."""
-    (theirs, want), (mine, got) = (
-        jax.make_jaxpr(f, return_shape=True)(*example) for f in (claim.claimed, claim.manual_of)
-    )
-    return _otherwise_shaped(want, got), max(widest_array(theirs.jaxpr), widest_array(mine.jaxpr))
+def _claimed_shapes(claim: Claim, example: list[Any]) -> tuple[Any, Any]:
+    """What the claimed derivative returns, and its jaxpr."""
+    try:
+        closed, shapes = jax.make_jaxpr(claim.claimed, return_shape=True)(*example)
+    except Exception as error:
+        error.add_note("raised by by(forward)(*args)")
+        raise
+    return shapes, closed.jaxpr
 
 
-def _otherwise_shaped(want: Any, got: Any) -> Complaint | None:
+def _otherwise_shaped(want: Any, got: Any, of_any_dtype: bool) -> Complaint | None:
     if jax.tree.structure(got) != jax.tree.structure(want):
         text = f"wrong tree: expected {jax.tree.structure(want)}, got {jax.tree.structure(got)}"
         return Complaint("wrong tree", text)
     for (path, g), w in zip(jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(want), strict=True):
         where = f" of result{jax.tree_util.keystr(path)}" if path else ""
-        if g.shape != w.shape:
-            text = f"wrong shape{where}: expected {w.shape}, got {g.shape}"
-            return Complaint("wrong shape", text, expected_shape=w.shape, shape=g.shape)
-        if g.dtype != w.dtype:
-            return Complaint("wrong dtype", f"wrong dtype{where}: expected {w.dtype}, got {g.dtype}")
+        if np.shape(g) != w.shape:
+            text = f"wrong shape{where}: expected {w.shape}, got {np.shape(g)}"
+            return Complaint("wrong shape", text, expected_shape=w.shape, shape=np.shape(g))
+        if not of_any_dtype and g.dtype != w.dtype:
+            advice = (
+                f"cast it, g.astype({str(w.dtype)!r}); or if it is of that format always, give dtypes={str(g.dtype)!r}"
+            )
+            return Complaint("wrong dtype", f"wrong dtype{where}: expected {w.dtype}, got {g.dtype}: {advice}")
     return None
 
 

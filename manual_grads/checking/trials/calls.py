@@ -10,6 +10,7 @@ from jax import lax
 from manual_grads.checking.arrays import Leaf, computing_in, leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, compiled
+from manual_grads.checking.numpy_functions import on_arrays
 from manual_grads.checking.raised import message
 
 BATCH = 3  # points for the transforms whose batch is only to be a batch
@@ -20,10 +21,12 @@ ComplaintKind = Literal[
     "wrong shape",
     "wrong dtype",
     "raises when traced",
+    "in NumPy",
     "raises",
     "leaked tracer",
     "non-deterministic",
     "wrong rule",
+    "wrong factor",
 ]
 
 
@@ -50,6 +53,7 @@ class Outcome(NamedTuple):
     leaves: list[Leaf]
     complaint: Complaint | None = None
     widest: int = 0  # the entries of the largest array that it makes, where it was traced
+    calls_back: bool = False  # whether it calls functions of Python, likewise
 
 
 class Call(NamedTuple):
@@ -83,6 +87,9 @@ def calls(
     """
     manual, owners = claim.manual_of, claim.owners
     three, all_arrays = np.array(some), (True,) * len(owners)
+    if claim.eager:
+        points = np.arange(first_mixture)
+        return [Call("eager, point by point", "call", on_arrays(manual), points, None)]
     first = compiled(jax.vmap(manual), format_name, at_once=at_once)
     found = [Call("jit of vmap", "call", first, np.arange(first_mixture), all_arrays)]
     if not every:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import Leaf, computing_in
@@ -14,6 +15,7 @@ from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, fo
 from manual_grads.checking.truth.own_rules import rules_of, value_when_differentiated, without_rules
 from manual_grads.checking.truth.primitives import opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
+from manual_grads.checking.truth.widened import in_float64
 
 # The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many
 # roundings, 5/6 of its bound for a single one. Eight times that is hardly ever exceeded.
@@ -22,6 +24,7 @@ SAFETY = 8.0
 QUICK_SAFETY = 8 * SAFETY
 # Of arrays of very many entries fewer patterns are made; the worst of two is two thirds of that of five.
 MANY_ENTRIES, FEWER_PATTERNS, FEWER_SAFETY = 2**17, 2, 1.5
+BY_DIFFERENCES = 1e-6  # likewise, if the oracle is differences alone
 QUICK_UNMEASURED = 1e-10  # and this part of a result's size, for what its oracle itself may lose in float64
 MAX_DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
 DIRECTIONS = 4  # in which they are differenced instead
@@ -80,16 +83,18 @@ class CompiledOracles(NamedTuple):
 
 
 def compiled_oracles(
-    claim: Claim, example: list[Any], example_eps: float, thorough: bool, widest: int = 1
+    claim: Claim, example: list[Any], example_eps: float, thorough: bool, widest: int = 1, own: str = "float32"
 ) -> CompiledOracles:
     """The oracles of a claim, for arrays like the example's; its notes name those that can't be had.
 
-    `widest` is the number of entries of the largest array that either side makes at a point.
+    `own` is the format that is tried first, in which the forward runs; `widest` is the number of entries of the largest
+    array that either side makes at a point.
     """
     with computing_in("float64"):
+        claim, notes = _in_float64(claim, example, own)
         text = str(jax.make_jaxpr(claim.value)(*example))
         points, rules = _points_like(claim, example, text, widest), rules_of(claim.value, *example)
-        with_noise = noisy if thorough else noisy_inputs
+        with_noise = noisy if thorough and not claim.by_differences else noisy_inputs
         oracles = CompiledOracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
             # At exact inputs: beside x == 0 it may be another function.
@@ -107,21 +112,35 @@ def compiled_oracles(
             # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
             own_rules=bool(rules) and "stop_gradient" not in text,
             safety=(SAFETY if thorough else QUICK_SAFETY) * (FEWER_SAFETY if points.fewer_patterns else 1),
-            unmeasured=0.0 if thorough else QUICK_UNMEASURED,
+            unmeasured=BY_DIFFERENCES if claim.by_differences else 0.0 if thorough else QUICK_UNMEASURED,
             example_eps=example_eps,
             format_name="float64",
-            notes=[],
+            notes=notes,
         )
         # The other oracles are rules, and JAX (0.8 to 0.12) loses or refuses one of a function that writes into a Ref.
         by_rules = "Ref{" not in text
         oracles = _with_rules_refuted(oracles, claim, example, points) if rules and by_rules else oracles
-        if not thorough:
+        if not thorough or claim.by_differences:
             return oracles
         oracles.notes.extend(_unmeasured(claim, example))
         if not by_rules:
             oracles.notes.append("other modes and differences: not to be had, for the forward writes into a jax.Ref")
             return oracles
         return _with_differences(_with_other_mode(oracles, claim, example, points), claim, example, points)
+
+
+def _in_float64(claim: Claim, example: list[Any], own: str) -> tuple[Claim, list[str]]:
+    """The claim with a forward that can be evaluated in float64, and what is to be said of that."""
+    if claim.by_differences:
+        text = "the forward is written in NumPy: its derivative is by central differences in float64, to about 10⁻⁷"
+        return claim, [text]
+    if traces(claim.claimed, example):
+        return claim, []
+    forward = jax.tree.map(lambda f: in_float64(f, jnp.dtype(own)), claim.forward)
+    wide = claim._replace(forward=forward)
+    if not traces(wide.claimed, example):
+        return claim, []
+    return wide, [f"the forward runs in {own} only: the oracles do its operations in float64"]
 
 
 class _PointsLike(NamedTuple):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Literal
 
+from manual_grads.checking.truth.kernels import interpreted
 from manual_grads.checking.truth.primitives import Kind, body_of, kind_of, scanned
 
 
@@ -23,6 +24,14 @@ class Interpreter:
     def in_round(self, i: Any, closed: Any, args: list[Any]) -> list[Any]:
         """A loop's body in its i-th round."""
         return self.evaluate(closed, args)
+
+    def condition(self, closed: Any, args: list[Any]) -> list[Any]:
+        """Whether a loop goes on: by JAX."""
+        return jax.extend.core.jaxpr_as_fun(closed)(*args)
+
+    def rounded(self, out: Any, aval: Any) -> Any:
+        """A float that a loop carries or collects, in the format that it has to be in."""
+        return lax.convert_element_type(out, aval.dtype)
 
     def of(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """`f`, evaluated by this."""
@@ -51,6 +60,8 @@ class Interpreter:
         match kind_of(eqn):
             case Kind.INLINED:
                 return self.evaluate(body_of(eqn), values)
+            case Kind.KERNEL:
+                return self.evaluate(interpreted(eqn), values)
             case Kind.SCAN:
                 return self.scan(eqn, values)
             case Kind.WHILE:
@@ -79,12 +90,11 @@ class Interpreter:
     def while_loop(self, eqn: Any, values: list[Any]) -> list[Any]:
         """A loop whose end is decided as JAX decides it; of several in one, those that have ended stay as they are."""
         condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
-        holds = jax.extend.core.jaxpr_as_fun(condition)
         carried = len(values) - len(body.out_avals)  # where that begins: after the constants of either
         of_condition = len(condition.in_avals) - len(body.out_avals)
 
         def goes_on(state: Any) -> Any:
-            return holds(*values[:of_condition], *state[1])[0]
+            return self.condition(condition, [*values[:of_condition], *state[1]])[0]
 
         def one_round(state: Any) -> Any:
             i, carry = state
@@ -100,6 +110,6 @@ class Interpreter:
     def _round(self, i: Any, closed: Any, args: list[Any]) -> list[Any]:
         """A loop's body in its i-th round, in the formats that it has to return."""
         return [
-            lax.convert_element_type(out, aval.dtype) if jnp.issubdtype(aval.dtype, jnp.floating) else out
+            self.rounded(out, aval) if jnp.issubdtype(aval.dtype, jnp.floating) else out
             for out, aval in zip(self.in_round(i, closed, args), closed.out_avals, strict=True)
         ]

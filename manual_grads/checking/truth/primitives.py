@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import ShapedArray
 
 from manual_grads.checking.compiling import inner_jaxprs
+from manual_grads.checking.truth.kernels import interpreted
 
 # Nothing is rounded where entries are only moved, compared, chosen or negated, nor where there are none yet.
 EXACT = frozenset(
@@ -71,6 +72,7 @@ class Kind(Enum):
     SCAN = "as its body's are, in each round"
     WHILE = "as its body's are, while its condition holds"
     COND = "as the branch's are that is taken"
+    KERNEL = "as its interpretation's are"
     OPAQUE = "unknown: once"
 
 
@@ -82,6 +84,8 @@ def kind_of(eqn: Any) -> Kind:
         return Kind[name.upper()] if known else Kind.OPAQUE
     if name in INLINED:
         return Kind.INLINED if given & set(BODIES) else Kind.OPAQUE
+    if name == "pallas_call":
+        return Kind.KERNEL if interpreted(eqn) is not None else Kind.OPAQUE
     if name in SUMS:
         return Kind.SUM if SUMS[name] <= given else Kind.OPAQUE
     if name == "convert_element_type":
@@ -99,6 +103,8 @@ def opaque(jaxpr: Any) -> list[str]:
     for eqn in jaxpr.eqns:
         if (kind := kind_of(eqn)) is Kind.OPAQUE:
             found.append(eqn.primitive.name)
+        elif kind is Kind.KERNEL:
+            found += opaque(interpreted(eqn).jaxpr)
         elif kind in (Kind.INLINED, Kind.SCAN, Kind.WHILE, Kind.COND):
             found += [name for inner in inner_jaxprs(eqn) for name in opaque(inner)]
     return list(dict.fromkeys(found))
@@ -133,6 +139,14 @@ def terms(eqn: Any) -> int:
     if eqn.primitive.name == "cumsum":
         return given.shape[eqn.params["axis"]]
     return given.size // max(1, eqn.outvars[0].aval.size)
+
+
+def with_wide_products(eqn: Any) -> Any:
+    """The equation, with products and sums in float64 where it asks for those of another format."""
+    asked = eqn.params.get("preferred_element_type")
+    if asked is None or not jnp.issubdtype(asked, jnp.floating):
+        return eqn
+    return eqn.replace(params=eqn.params | {"preferred_element_type": np.dtype("float64")})
 
 
 def bind(eqn: Any, values: list[Any]) -> list[Any]:
