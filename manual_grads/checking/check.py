@@ -11,7 +11,7 @@ from manual_grads.checking.arrays import calling_back, computing_in, quiet, wide
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import Job, compile_together, points_at_once
 from manual_grads.checking.constants import keep_settings_apart
-from manual_grads.checking.formats import formats_of, own_eps
+from manual_grads.checking.formats import asked_for, formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.numpy_functions import refuses_tracers
@@ -77,7 +77,7 @@ def check_gradient(
     sampler = args if callable(args) else None
     args = as_arguments(args if sampler is None else _drawn(sampler, seed))
     in_numpy = callable(forward) and refuses_tracers(lambda *a: by(forward)(*a), args)
-    first = dtypes if isinstance(dtypes, str) or dtypes is None else next(iter(dtypes), None)
+    first = None if dtypes is None else asked_for(dtypes)[0]
     claim, example = as_claim(as_jax(forward) if in_numpy else forward, manual, args, by, first)
     claim = claim._replace(by_differences=in_numpy)
     draw = sampler and partial(_arrays_drawn, claim, sampler)

@@ -35,13 +35,19 @@ def formats_of(example: list[Any], dtypes: Sequence[Any] | None) -> list[TrialFo
         name = str(jnp.result_type(*(d for d in own if jnp.issubdtype(d, jnp.floating))))
         formats, names = [TrialFormat(name, own)], [] if name == "float64" else ["float64"]
     else:
-        formats, names = [], [dtypes] if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) else dtypes
-        if not names:
-            raise ValueError(f"dtypes is empty, expected some of {', '.join(FLOATS)}, or None for the example's own")
-    for name in map(_name, names):
+        formats, names = [], asked_for(dtypes)
+    for name in names:
         floats = jnp.dtype(name)
         formats.append(TrialFormat(name, [floats if is_float(x) else d for x, d in zip(example, own, strict=True)]))
     return formats
+
+
+def asked_for(dtypes: Any) -> list[str]:
+    """The names of the formats that are asked for; one may stand alone."""
+    given = [dtypes] if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) else dtypes
+    if not given:
+        raise ValueError(f"dtypes is empty, expected some of {', '.join(FLOATS)}, or None for the example's own")
+    return [_name(dtype) for dtype in given]
 
 
 def own_eps(example: list[Any]) -> float:

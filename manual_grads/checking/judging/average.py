@@ -8,6 +8,7 @@ from manual_grads.checking.truth.expected import Expected, ExpectedLeaf
 
 # Roundings that a formula may be off by on average: a right one's errors are of either sign, and their mean is small.
 MEAN_ROUNDINGS = 8.0
+MIN_OFF = 0.03  # smaller factors are for the allowances to see: errors of one sign are no mistake
 MEAN_DEVIATIONS = 4.0  # that a mean may be off by
 # An allowance is about so many standard deviations of a right result: a thorough one's factor of safety, and half of a
 # quick one's, as that has to stand for operations whose rounding isn't measured.
@@ -26,7 +27,8 @@ def wrong_on_average(outcome: Outcome, expected: Expected, format_name: str, saf
         if fitted is None:
             continue
         factor, deviation = fitted
-        if abs(factor - 1) > MEAN_ROUNDINGS * eps_of(format_name) / 2 + MEAN_DEVIATIONS * deviation:
+        rounding = MEAN_ROUNDINGS * eps_of(format_name) / 2 + MEAN_DEVIATIONS * deviation
+        if abs(factor - 1) > max(MIN_OFF, rounding):
             where = f" of result[{i}]" if len(outcome.leaves) > 1 else ""
             text = (
                 f"on average over all points, the entries{where} are {factor:.3g} times what they should be; "
@@ -40,7 +42,13 @@ def _fitted(got: np.ndarray, leaf: ExpectedLeaf, points: np.ndarray, deviations:
     """The factor that fits best, the best known points weighing most; and how well that is known."""
     want, sigma = leaf.want[points], leaf.allowance[points] / deviations
     with np.errstate(all="ignore"):
-        usable = leaf.decided[points] & (leaf.low[points] == leaf.high[points]) & np.isfinite(got) & (want != 0)
+        usable = (
+            leaf.decided[points]
+            & (leaf.low[points] == leaf.high[points])
+            & np.isnan(leaf.also[points])
+            & np.isfinite(got)
+            & (want != 0)
+        )
         known = np.where(usable, want / sigma, 0.0).reshape(len(points), -1)
         off = np.where(usable, (got - want) / sigma, 0.0).reshape(len(points), -1)
     # The errors of one point's entries may be one and the same: a point counts once, by its best known entry.
