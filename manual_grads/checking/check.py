@@ -14,16 +14,15 @@ from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import asked_for, formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
-from manual_grads.checking.numpy_functions import refuses_tracers
 from manual_grads.checking.raised import first_line
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
-from manual_grads.checking.trials.domains import Law, laws
-from manual_grads.checking.trials.points import points_of
+from manual_grads.checking.trials.domains import laws
+from manual_grads.checking.trials.points import AS_THE_EXAMPLE, Sampling, points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
-from manual_grads.checking.truth.numpy_forward import as_jax
+from manual_grads.checking.truth.differentiable import differentiable
 
 MIN_SHARE_INSIDE = 0.5  # of the points have to be in the forward's domain: with fewer, most was never tried
 MAX_TRIED = 2**22  # entries of an array, at all points together: what is kept of them, under noise, is a gigabyte
@@ -40,6 +39,8 @@ def check_gradient(
     thorough: bool = True,
     trust_rules: bool = False,
     domain: dict[str, Any] | None = None,
+    scales: Sequence[float] | None = None,
+    rtol: float = 0.0,
     seed: int = 0,
 ) -> Report:
     """Checks the claim `manual == by(forward)`, at points made from one example, in every way to call it.
@@ -60,6 +61,10 @@ def check_gradient(
         domain: which values an argument may take, by its place: `{"[0]": "positive"}`; "probabilities" (along the last
             axis), "symmetric", "positive definite", a pair `(low, high)`, or a callable `key -> array`. It replaces
             what the example shows of that argument.
+        scales: the scales to draw at, beside the example's own, instead of all from 10⁻⁸ to 1000: for a forward that
+            is defined, or ends in time, at some only.
+        rtol: what is allowed beside rounding, relative to the largest entry of a result: for a rule that is as good as
+            its solver or its series.
         seed: of the points and of the noise.
 
     Returns:
@@ -76,31 +81,47 @@ def check_gradient(
     keep_settings_apart()
     sampler = args if callable(args) else None
     args = as_arguments(args if sampler is None else _drawn(sampler, seed))
-    in_numpy = callable(forward) and refuses_tracers(lambda *a: by(forward)(*a), args)
     first = None if dtypes is None else asked_for(dtypes)[0]
-    claim, example = as_claim(as_jax(forward) if in_numpy else forward, manual, args, by, first)
-    claim = claim._replace(by_differences=in_numpy)
+    try:
+        claim, example = as_claim(forward, manual, args, by, first)
+    except Exception:
+        found = differentiable(forward, by, args)
+        if not found.note:
+            raise
+        claim, example = as_claim(found.forward, manual, args, by, first)
+        claim = claim._replace(by_differences=found.by_differences, note=found.note)
     draw = sampler and partial(_arrays_drawn, claim, sampler)
     drawn = laws(domain or {}, claim.names, example)
-    return check(claim, example, draw, drawn, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, seed=seed)
+    if not 0 <= rtol < 1:
+        raise ValueError(f"rtol is {rtol!r}, expected a part of the result's size: at least 0, and less than 1")
+    how = Sampling(draw, drawn, None if scales is None else _scales(scales))
+    return check(claim, example, how, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, rtol=rtol, seed=seed)
+
+
+def _scales(scales: Sequence[float]) -> tuple[float, ...]:
+    """The scales that are asked for."""
+    given = tuple(float(scale) for scale in scales)
+    if not given or not all(0 < scale < np.inf for scale in given):
+        raise ValueError(f"scales is {scales!r}, expected positive numbers, such as (0.1, 1, 10)")
+    return given
 
 
 def check(
     claim: Claim,
     example: list[Any],
-    draw: Callable[[Any], list[Any]] | None = None,
-    drawn: Sequence[Law | None] = (),
+    sampling: Sampling = AS_THE_EXAMPLE,
     *,
     dtypes: Sequence[Any] | None,
     thorough: bool,
     trust_rules: bool,
+    rtol: float = 0.0,
     seed: int,
 ) -> Report:
-    """Checks a claim, at points made from the example's arrays or drawn by `draw(key)`; as `check_gradient` does."""
+    """Checks a claim, at points made from the example's arrays; as `check_gradient` does."""
     # What is to be tried.
     trials: list[Trial] = []
     found: list[Finding] = []
-    notes: list[str] = []
+    notes = [f"rtol={rtol:g}: so much is allowed beside rounding"] if rtol else []
     widest, back = 1, claim.by_differences
     for fmt in formats_of(example, dtypes):
         with computing_in(fmt.name):
@@ -117,7 +138,7 @@ def check(
                 notes.append(f"{fmt.name}: not tried, as it can't be run in it ({first_line(error)})")
                 continue
             widest, back = max(widest, shaped.widest), back or shaped.calls_back
-            points = points_of(claim, example, fmt.dtypes, seed, thorough, draw, drawn, most=MAX_TRIED // widest)
+            points = points_of(claim, example, fmt.dtypes, seed, thorough, sampling, most=MAX_TRIED // widest)
         if shaped.complaint:
             found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
         else:
@@ -132,7 +153,7 @@ def check(
             compile_together(_first_jobs(oracles, trials))
         # Whether it is right; if not, why not.
         rows = [row_of(finding.outcome, finding.format) for finding in found]
-        judgements = [judge(claim, oracles, tried, trust_rules) for tried in trials]
+        judgements = [judge(claim, oracles, tried, trust_rules, rtol) for tried in trials]
         found += [finding for judgement in judgements for finding in judgement.found]
         report = _report(claim, rows, oracles, trials, judgements, seed)
         if found:

@@ -23,7 +23,8 @@ class Claim(NamedTuple):
     owners: tuple[int, ...]  # the argument that each array belongs to
     arity: int  # how many of the arguments the forward takes, the others being tangents or cotangents
     differentiated: tuple[bool, ...]  # for each array, whether the forward is, with respect to it
-    by_differences: bool = False  # whether the forward is written in NumPy, so that differences are its derivative
+    by_differences: bool = False  # whether the forward can't be differentiated, so that differences are its derivative
+    note: str = ""  # what is to be said of that
     eager: bool = False  # whether the manual derivative is written in NumPy: it is called, and isn't traced
     ruled: Callable[..., Any] | None = None  # the function whose derivative rule it is that is checked, if it is one
 

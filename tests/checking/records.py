@@ -50,6 +50,7 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "safety": 8.0,
         "unmeasured": 0.0,
         "example_eps": 2.0**-23,
+        "forward_eps": 0.0,
         "format_name": "float64",
         "patterns": patterns_of_noise(),
         "notes": [],

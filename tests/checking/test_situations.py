@@ -4,11 +4,14 @@ import pytest
 
 from tests.checking.situations import verdict
 from tests.checking.situations.formats import FORMATS
+from tests.checking.situations.forwards import FORWARDS
 from tests.checking.situations.kinks import KINKS
 from tests.checking.situations.rules import RULES
 
-KINDS = {"formats": FORMATS, "kinks": KINKS, "rules": RULES}
+KINDS = {"formats": FORMATS, "forwards": FORWARDS, "kinks": KINKS, "rules": RULES}
 DAILY = {
+    "forwards: a while loop, under jax.grad",
+    "forwards: a callback, not squared",
     "formats: a forward for float32 alone",
     "formats: a gradient in NumPy, a factor missing",
     "formats: both in NumPy",

@@ -1,8 +1,5 @@
 """What is allowed for the manual gradient's own formula, beside what the truth and the format allow."""
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -13,7 +10,7 @@ from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.expected import Expected
-from manual_grads.checking.truth.primitives import converted_formats, opaque
+from manual_grads.checking.truth.primitives import coarsest_eps, opaque
 from manual_grads.checking.truth.spread import scaled_spread
 
 # Times the error of the forward's own autodiff in the format: as much again for each of what a formula is made of.
@@ -97,12 +94,6 @@ def with_own_spread(expected: Expected, trial: Trial) -> Expected:
             leaf = leaf._replace(allowance=allowance)
         leaves.append(leaf)
     return expected._replace(leaves=leaves)
-
-
-def coarsest_eps(f: Callable[..., Any], *args: Any) -> float:
-    """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
-    closed = jax.make_jaxpr(f)(*args)
-    return max([0.0, *(eps_of(dtype) for dtype in converted_formats(closed.jaxpr))])
 
 
 def unmeasured(claim: Claim, trial: Trial) -> bool:

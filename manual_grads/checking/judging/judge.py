@@ -52,14 +52,20 @@ class Judgement(NamedTuple):
     share: float  # of the entries there that could be judged
 
 
-def judge(claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: bool = False) -> Judgement:
+def judge(
+    claim: Claim, oracles: CompiledOracles, trial: Trial, trust_rules: bool = False, rtol: float = 0.0
+) -> Judgement:
     """The trial's calls beside the truth; and the forward's own rules, unless they are trusted.
+
+    `rtol`, relative to the largest entry, is allowed beside rounding.
 
     Raises:
         ValueError: if the forward is finite at none of the points.
     """
     with quiet():
         right = expected(oracles, trial.arrays, trial.names, trial.usual, trial.format)
+        granted = [leaf._replace(allowance=leaf.allowance + rtol * scale_of(leaf.want)) for leaf in right.leaves]
+        right = right._replace(leaves=granted) if rtol else right
     if not right.inside.any():
         raise ValueError(
             "the forward is finite at no point that was tried, the example included: give an example inside its "

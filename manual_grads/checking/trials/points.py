@@ -14,8 +14,9 @@ from manual_grads.checking.trials.values import ExampleLeaf, Values, example_lea
 
 # How many points are drawn at each scale. A thorough check tries every power of ten at which functions change their
 # form (underflow, saturation, overflow); a quick one the fewest that find most errors.
-POINTS_AT_SCALE = {1e-4: 2, 1e-2: 2, 0.3: 3, 1.0: 7, 3.0: 4, 10.0: 4, 30.0: 3, 100.0: 2, 1000.0: 1}
+POINTS_AT_SCALE = {1e-8: 1, 1e-6: 1, 1e-4: 2, 1e-2: 2, 0.3: 3, 1.0: 7, 3.0: 4, 10.0: 4, 30.0: 3, 100.0: 2, 1000.0: 1}
 POINTS_AT_SCALE_QUICKLY = {0.01: 1, 1.0: 4, 10.0: 2, 30.0: 1, 1000.0: 1}
+POINTS_AT_A_SCALE = 6  # where the caller says at which
 NARROW_MAX = 1e5  # a format whose largest number is below this, as float16's 65504, can't hold large squares
 NARROW_SCALES = 1e-2, 30.0  # whose squares it holds
 MIN_POINTS = 6  # however large the arrays are
@@ -26,6 +27,17 @@ NEGATIVE_TOO = "negative too, scale "  # where the example is positive
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
 
 Point = tuple[str, list[Any]]  # its name, and the arrays
+
+
+class Sampling(NamedTuple):
+    """What the caller says of the points."""
+
+    draw: Callable[[Any], list[Any]] | None = None  # key -> arrays
+    laws: Sequence[Law | None] = ()  # how each array is drawn
+    scales: tuple[float, ...] | None = None  # to draw at
+
+
+AS_THE_EXAMPLE = Sampling()
 
 
 class Points(NamedTuple):
@@ -43,18 +55,21 @@ def points_of(
     dtypes: list[Any],
     seed: int,
     thorough: bool,
-    draw: Callable[[Any], list[Any]] | None,
-    laws: Sequence[Law | None] = (),
+    sampling: Sampling = AS_THE_EXAMPLE,
     most: int | None = None,
 ) -> Points:
-    """The points, rounded to the dtypes: made from the example and the laws, or drawn by `draw(key)`, if given.
+    """The points, rounded to the dtypes: made from the example, or drawn as the caller says.
 
     At `most` so many, but for a few: where the arrays are large, all would not fit into memory.
     """
+    draw, laws, scales = sampling
     if draw is None:
         about = zip(example, claim.differentiated, claim.directions, laws or [None] * len(example), strict=True)
         leaves = [example_leaf(*each) for each in about]
-        named = list(_made(leaves, claim.names, dtypes, np.random.default_rng(seed), thorough))
+        random = np.random.default_rng(seed)
+        named = list(
+            _made(leaves, claim.names, dtypes, random, thorough) if scales is None else _at(scales, leaves, random)
+        )
     else:  # without the example, which was drawn in a narrower format, it may be
         keys = jax.random.split(jax.random.key(seed + 1), 32 if thorough else 8)
         named = [("drawn", draw(key)) for key in keys]
@@ -108,6 +123,16 @@ def _made(
         yield from _negative_too(leaves, random, thorough, narrow)
 
 
+def _at(scales: tuple[float, ...], leaves: list[ExampleLeaf], random: np.random.Generator) -> Iterator[Point]:
+    """Points at these scales, and near the example, alone."""
+    yield "example", [leaf.array for leaf in leaves]
+    for scale in scales:
+        for _ in range(POINTS_AT_A_SCALE):
+            yield f"random, scale {scale:g}", _each(leaves, random, lambda leaf, s=scale: s * leaf.fresh(random))
+    for _ in range(POINTS_AT_A_SCALE):
+        yield "near the example", _each(leaves, random, lambda leaf: leaf.nearby(random))
+
+
 def _each(
     leaves: list[ExampleLeaf], random: np.random.Generator, change: Callable[[ExampleLeaf], np.ndarray]
 ) -> list[np.ndarray]:
@@ -131,7 +156,7 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
         for _ in range(count):
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
     for _ in range(6 if thorough else 2):
-        yield "near the example", each(lambda leaf: leaf.array + 0.1 * leaf.size * random.normal(size=leaf.array.shape))
+        yield "near the example", each(lambda leaf: leaf.nearby(random))
     yield "zeros", each(lambda leaf: 0 * leaf.array)
     yield "from {-1, 0, 1}", each(lambda leaf: random.integers(-1, 2, leaf.array.shape).astype(float))
     offset = _offset(narrow)

@@ -46,6 +46,10 @@ class ExampleLeaf(NamedTuple):
         z = random.normal(size=self.array.shape)
         return abs(z) + 1e-3 if self.positive else z
 
+    def nearby(self, random: np.random.Generator) -> np.ndarray:
+        """The example's array, a tenth of its size off."""
+        return self.array + 0.1 * self.size * random.normal(size=self.array.shape)
+
     def drawn(self, random: np.random.Generator) -> np.ndarray:
         """An array of the same kind, for one that may not be any float."""
         x = self.array

@@ -13,7 +13,7 @@ from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, po
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, forward, reverse, slopes_along
 from manual_grads.checking.truth.own_rules import rules_of, value_when_differentiated, without_rules
-from manual_grads.checking.truth.primitives import opaque
+from manual_grads.checking.truth.primitives import coarsest_eps, opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
 from manual_grads.checking.truth.widened import in_float64
 
@@ -52,6 +52,7 @@ class CompiledOracles(NamedTuple):
     safety: float  # times the spread that noise shows is allowed
     unmeasured: float  # relative to a result's size: what the oracle itself may lose, if its operations get no noise
     example_eps: float  # ε of the example's own format
+    forward_eps: float  # the largest ε of the formats that the forward itself converts to
     format_name: str  # what they are computed in
     notes: list[str]
 
@@ -114,6 +115,7 @@ def compiled_oracles(
             safety=(SAFETY if thorough else QUICK_SAFETY) * (FEWER_SAFETY if points.fewer_patterns else 1),
             unmeasured=BY_DIFFERENCES if claim.by_differences else 0.0 if thorough else QUICK_UNMEASURED,
             example_eps=example_eps,
+            forward_eps=coarsest_eps(claim.claimed, *example),
             format_name="float64",
             notes=notes,
         )
@@ -131,9 +133,8 @@ def compiled_oracles(
 
 def _in_float64(claim: Claim, example: list[Any], own: str) -> tuple[Claim, list[str]]:
     """The claim with a forward that can be evaluated in float64, and what is to be said of that."""
-    if claim.by_differences:
-        text = "the forward is written in NumPy: its derivative is by central differences in float64, to about 10⁻⁷"
-        return claim, [text]
+    if claim.note:
+        return claim, [claim.note]
     if traces(claim.claimed, example):
         return claim, []
     forward = jax.tree.map(lambda f: in_float64(f, jnp.dtype(own)), claim.forward)

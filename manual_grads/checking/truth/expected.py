@@ -75,7 +75,9 @@ def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usu
         oracles = oracles.in_float32()
         value = leaves_of(oracles.value(*points))
     # Each leaf, by what the oracles agree on.
-    found = evaluated(oracles, points, value, usual, eps_of(fmt.name) / 2)
+    # One that computes in float32, whatever it is given, isn't known any better in float64.
+    eps = max(eps_of(fmt.name), min(oracles.forward_eps, oracles.example_eps))
+    found = evaluated(oracles, points, value, usual, eps / 2)
     remarks: dict[Remark, Rows] = {Remark.DIRECTION_IS_ODD: found.refuted}
     leaves = []
     for i in range(len(found.autodiff)):
@@ -137,6 +139,8 @@ def _expected_leaf(
     # How exact autodiff is, how far rounding may move the result, and where autodiff is of no use.
     autodiff_error = safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     spread = scaled_spread(found.autodiff[i], found.magnification)
+    if oracles.forward_eps > eps_of(oracles.format_name):  # which the noise of its own format says nothing of
+        autodiff_error = autodiff_error + safety * spread
     undone = jumps(found.autodiff[i])
     kink = found.kinks[i]
     small = kink.high - kink.low <= POLE * usual_size(claimed, found.usual)

@@ -3,13 +3,16 @@
 What isn't known here is opaque: it is left to JAX to evaluate, as one operation, and `opaque` says so.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import ShapedArray
 
+from manual_grads.checking.arrays import eps_of
 from manual_grads.checking.compiling import inner_jaxprs
 from manual_grads.checking.truth.kernels import interpreted
 
@@ -157,12 +160,20 @@ def bind(eqn: Any, values: list[Any]) -> list[Any]:
     return list(outs) if eqn.primitive.multiple_results else [outs]
 
 
+def coarsest_eps(f: Callable[..., Any], *args: Any) -> float:
+    """The largest ε of the formats that f itself converts to, as one that computes in float32 whatever it is given."""
+    closed = jax.make_jaxpr(f)(*args)
+    return max([0.0, *(eps_of(dtype) for dtype in converted_formats(closed.jaxpr))])
+
+
 def converted_formats(jaxpr: Any) -> list[Any]:
-    """The formats that floats are converted to, at any depth."""
+    """The formats that floats are converted to, or summed in, at any depth."""
     found = []
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "convert_element_type" and _is_floating(eqn.invars[0]):
             found += [var.aval.dtype for var in eqn.outvars if _is_floating(var)]
+        asked = eqn.params.get("preferred_element_type")
+        found += [asked] if asked is not None and jnp.issubdtype(asked, jnp.floating) else []
         found += [dtype for inner in inner_jaxprs(eqn) for dtype in converted_formats(inner)]
     return found
 

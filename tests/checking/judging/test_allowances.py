@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.judging.allowances import coarsest_eps, with_formula_allowance
+from manual_grads.checking.judging.allowances import with_formula_allowance
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
+from manual_grads.checking.truth.primitives import coarsest_eps
 from tests.checking.records import U, claim_of, expected_of, leaf_of, oracles_of, trial_of
 
 POINTS = [np.ones((4, 2))]

@@ -7,7 +7,7 @@ import pytest
 
 from manual_grads.checking import check_gradient
 from manual_grads.checking.claim import as_claim
-from manual_grads.checking.trials.points import points_of
+from manual_grads.checking.trials.points import Sampling, points_of
 from manual_grads.rules import vjp
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
@@ -16,7 +16,7 @@ X = np.array([0.5, -1.0, 2.0], np.float32)
 def points(forward, args, thorough=True, by=jax.grad, dtype="float32"):
     claim, example = as_claim(forward, by(forward), args, by)
     dtypes = [jnp.dtype(dtype) if np.issubdtype(x.dtype, np.floating) else x.dtype for x in example]
-    return points_of(claim, example, dtypes, 0, thorough, None)
+    return points_of(claim, example, dtypes, 0, thorough)
 
 
 @pytest.mark.smoke
@@ -38,7 +38,7 @@ def test_every_kind_is_there():
 @pytest.mark.parametrize(
     ("thorough", "counts"),
     [
-        (True, {1e-4: 2, 1e-2: 2, 0.3: 3, 1: 7, 3: 4, 10: 4, 30: 3, 100: 2, 1000: 1}),
+        (True, {1e-8: 1, 1e-6: 1, 1e-4: 2, 1e-2: 2, 0.3: 3, 1: 7, 3: 4, 10: 4, 30: 3, 100: 2, 1000: 1}),
         (False, {1e-2: 1, 1: 4, 10: 2, 30: 1, 1000: 1}),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_sampler_draws_every_point():
         return [np.random.default_rng(np.asarray(jax.random.key_data(key))).normal(size=3)]
 
     quick, other, thorough = (
-        points_of(claim, example, [jnp.dtype("float32")], seed, thorough, draw)
+        points_of(claim, example, [jnp.dtype("float32")], seed, thorough, Sampling(draw))
         for seed, thorough in ((0, False), (1, False), (0, True))
     )
     assert (quick.names, thorough.names) == (["drawn"] * 8, ["drawn"] * 32)
@@ -129,7 +129,7 @@ def test_a_sampler_draws_every_point():
 
 def test_another_seed_draws_other_points():
     claim, example = as_claim(lambda x: (x**2).sum(), lambda x: 2 * x, (X,), jax.grad)
-    first, again, other = (points_of(claim, example, [jnp.dtype("f4")], s, True, None).arrays[0] for s in (0, 0, 1))
+    first, again, other = (points_of(claim, example, [jnp.dtype("f4")], s, True).arrays[0] for s in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any(1).mean() > 0.6
 
@@ -160,7 +160,7 @@ def test_whole_floats_that_are_not_differentiated_keep_their_values():
     assert len(np.unique(moved)) > 10
 
 
-@pytest.mark.parametrize(("size", "scales"), [(1, 24), (400, 28)])
+@pytest.mark.parametrize(("size", "scales"), [(1, 24), (400, 30)])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_what_is_positive_is_tried_at_negative_values_of_every_scale(size, scales, dtype):
     found = points(lambda x: (x**2).sum(), (np.ones(size, np.float32),), dtype=dtype)
