@@ -194,7 +194,7 @@ def test_a_rule_that_returns_another_shape():
         return x.sum()
 
     total.defvjp(lambda x: (x.sum(), None), lambda _, c: (c,))
-    with pytest.raises(ValueError, match=r"Custom VJP bwd rule must produce .* float32\[\]"):
+    with pytest.raises(ValueError, match=r"Custom VJP bwd rule .*must produce .* float32\[\]"):
         check_rule(total, (X,), thorough=False)
 
 
