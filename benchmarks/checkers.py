@@ -1,8 +1,8 @@
-"""The kill list under other checkers: `python -m benchmarks.checkers [--write docs/checkers.md]`.
+"""The kill list and public rules under other checkers: `python -m benchmarks.checkers [--write docs/checkers.md]`.
 
 Every gradient of the corpus that `check_gradient` is tested on is given to what people use instead: as a `custom_vjp`
 of the forward to `jax.test_util.check_grads` and `chex.assert_numerical_grads`, which look at derivatives only; and to
-`allclose` against `jax.grad`, at the example, with NumPy's default tolerances.
+`allclose` against `jax.grad`, at the example, with NumPy's default tolerances. `public_rules.py` has the rules.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 from jax.test_util import check_grads
 from rich.progress import track
 
+from benchmarks import public_rules
 from manual_grads.checking import check_gradient
 from manual_grads.commands import outputs, process
 from tests.checking.corpus.right import RIGHT
@@ -202,7 +203,7 @@ def write(file: Path | None) -> int:
     """Prints the page, or writes it into a file."""
     if file:
         outputs.require_file("--write", file)
-    page = table(survey())
+    page = table(survey()) + public_rules.table(public_rules.survey())
     if file:
         file.write_text(page, encoding="utf-8")
     else:

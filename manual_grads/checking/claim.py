@@ -27,6 +27,9 @@ class Claim(NamedTuple):
     note: str = ""  # what is to be said of that
     eager: bool = False  # whether the manual derivative is written in NumPy: it is called, and isn't traced
     ruled: Callable[..., Any] | None = None  # the function whose derivative rule it is that is checked, if it is one
+    differenced: bool = (
+        False  # whether these are by the steadiest differences, as of a rule whose function has no other
+    )
 
     @property
     def directions(self) -> tuple[bool, ...]:

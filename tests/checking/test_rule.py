@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manual_grads.checking import GradientMismatch, check_gradient, check_rule
+from tests.checking.rule_kinds import KINDS
 
 X = np.array([0.3, -1.2, 2.0], np.float32)
 
@@ -61,6 +62,30 @@ DEPTHS = {
 }
 
 
+SLOWEST = {"a Pallas kernel", "a while_loop"}
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOWEST else []) for name in KINDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_right_rule_of_each_kind_passes(name):
+    right, _, args, options = KINDS[name]
+    assert check_rule(right, args, thorough=False, **options).passed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistake_of_each_kind_is_rejected(name):
+    _, wrong, args, options = KINDS[name]
+    with pytest.raises(GradientMismatch):
+        check_rule(wrong, args, thorough=False, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_a_right_rule_of_each_kind_passes_thoroughly(name):
+    right, _, args, options = KINDS[name]
+    assert check_rule(right, args, **options).passed
+
+
 @pytest.mark.smoke
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_rule_is_rejected(kind):
@@ -78,23 +103,132 @@ def test_at_any_depth(depth):
 
 
 def test_tangents_are_pushed_forward_where_all_rules_can():
-    checks = [row.check for row in check_rule(cube, (X,), thorough=False).rows]
+    checks = [row.check for row in check_rule(cube, (X,), dtypes="float32").rows]
     assert "jvp, jit of vmap" in checks
-    assert not any(row.check.startswith("jvp") for row in check_rule(with_rule(right), (X,), thorough=False).rows)
+    assert not any(row.check.startswith("jvp") for row in check_rule(with_rule(right), (X,), dtypes="float32").rows)
 
 
 def test_thoroughly():
     assert check_rule(with_rule(right), (X,)).passed
 
 
-def test_what_cannot_be_differentiated_without_its_rule_is_differenced():
-    @jax.custom_vjp
-    def root(a):  # by Newton's method for √(1 + a²), in a loop that reverse mode can't go through
-        b = 1 + a * a
-        return jax.lax.while_loop(lambda s: s[0] < 60, lambda s: (s[0] + 1, (s[1] + b / s[1]) / 2), (0, b))[1]
+def notes_of(f, *args, **options):
+    notes = check_rule(f, args, thorough=False, dtypes="float32", **options).notes
+    checked, *missed = [note for note in notes if note.startswith("rules ")]
+    return checked, missed
 
-    root.defvjp(lambda a: (root(a), (a, root(a))), lambda saved, c: (c * saved[0] / saved[1],))
-    assert check_rule(root, (X[0],), thorough=False, dtypes=["float64"]).passed
+
+# Functions in which `square`, whose rule is wrong, has no part in the derivative.
+UNREACHED = {
+    "a branch that isn't taken": lambda x: cube(x) + jax.lax.cond(x[0] < 1e9, cube, square, x),
+    "behind a stop_gradient": lambda x: cube(x) * jax.lax.stop_gradient(square(x)),
+    "of integers": lambda x: cube(x) + square(jnp.arange(3.0)),
+    "unused": lambda x: (square(x), cube(x))[1],
+    "within what has a rule": jax.custom_jvp(lambda x: square(x) / 2 + cube(x)),
+}
+UNREACHED["within what has a rule"].defjvp(
+    lambda p, t: ((p[0] ** 2).sum() / 2 + (p[0] ** 3).sum(), ((p[0] + 3 * p[0] ** 2) * t[0]).sum())
+)
+
+
+@pytest.mark.parametrize("kind", UNREACHED)
+def test_the_rules_that_are_never_reached_are_named(kind):
+    checked, missed = notes_of(UNREACHED[kind], X)
+    assert "square at " not in checked
+    assert "test_rule.py" in checked
+    assert len(missed) == 1
+    assert "never reached" in missed[0]
+    assert "square at " in missed[0]
+
+
+def test_a_branch_that_some_points_take_is_reached():
+    def f(x):
+        return cube(x) + jax.lax.cond(x[0] > 5, with_rule(right), lambda x: x.sum(), x)
+
+    checked, missed = notes_of(f, X)
+    assert "log_cosh at " in checked
+    assert not missed
+    with pytest.raises(GradientMismatch):
+        check_rule(lambda x: jax.lax.cond(x[0] > 5, square, cube, x), (X,), thorough=False, dtypes="float32")
+
+
+def test_rules_that_have_no_part_in_the_derivative_are_an_error():
+    with pytest.raises(ValueError, match=r"derivative doesn't depend on its rules \(square at .*stop_gradient"):
+        check_rule(lambda x: (x * jax.lax.stop_gradient(square(x))).sum(), (X,), thorough=False)
+
+
+@jax.custom_vjp
+def scaled(x, a):
+    return a * x
+
+
+scaled.defvjp(lambda x, a: (a * x, (x, a)), lambda saved, c: (saved[1] * c, None))
+
+
+def test_none_for_an_argument_that_has_a_derivative():
+    with pytest.raises(GradientMismatch) as caught:
+        check_rule(scaled, (X, 1 / X), thorough=False)
+    text = " ".join(str(caught.value).split())
+    assert "scaled at " in text.split("failing check")[0]
+    assert "returns None (or zeros) for argument 1, float32[3]" in text
+    assert caught.value.diagnosis[0].name == "no cotangent"
+
+
+def test_none_for_an_argument_that_is_not_differentiated():
+    report = check_rule(scaled, (X, 1 / X), argnums=0, thorough=False)
+    assert any("returns None (or zeros) for argument 1" in note for note in report.notes)
+
+
+def test_none_for_an_argument_that_has_no_derivative():
+    @jax.custom_vjp
+    def rounded(x, a):
+        return x * jnp.round(a)
+
+    rounded.defvjp(lambda x, a: (x * jnp.round(a), a), lambda a, c: (jnp.round(a) * c, None))
+    assert not any("None" in note for note in check_rule(rounded, (X, 1 / X), thorough=False).notes)
+
+
+def test_a_rule_that_returns_another_shape():
+    @jax.custom_vjp
+    def total(x):
+        return x.sum()
+
+    total.defvjp(lambda x: (x.sum(), None), lambda _, c: (c,))
+    with pytest.raises(ValueError, match=r"Custom VJP bwd rule .*must produce .* float32\[\]"):
+        check_rule(total, (X,), thorough=False)
+
+
+@pytest.mark.parametrize("mistake", [1.0, 1.1])
+def test_a_rule_inside_a_shard_map_needs_a_reference(mistake):
+    mesh = jax.make_mesh((1,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec("i")
+    inner = jax.custom_vjp(jnp.sin)
+    inner.defvjp(lambda x: (jnp.sin(x), x), lambda x, c: (mistake * jnp.cos(x) * c,))
+    f = jax.shard_map(inner, mesh=mesh, in_specs=spec, out_specs=spec)
+    with pytest.raises(ValueError, match=r"sin .*is inside a kernel, a shard_map .*give reference="):
+        check_rule(f, (X,))
+    if mistake == 1:
+        assert check_rule(f, (X,), reference=jnp.sin, thorough=False).passed
+    else:
+        with pytest.raises(GradientMismatch):
+            check_rule(f, (X,), reference=jnp.sin, thorough=False)
+
+
+def test_a_rule_that_holds_in_a_domain_alone():
+    @jax.custom_vjp
+    def absolute(x):
+        return jnp.abs(x)
+
+    absolute.defvjp(lambda x: (jnp.abs(x), None), lambda _, c: (c,))
+    assert check_rule(absolute, (abs(X),), domain={"[0]": "positive"}, thorough=False).passed
+    with pytest.raises(GradientMismatch):
+        check_rule(absolute, (abs(X),), thorough=False)
+
+
+@pytest.mark.parametrize("argnums", [1, (0, -1), 7])
+def test_argnums_of_what_holds_no_floats(argnums):
+    with pytest.raises(ValueError, match=r"argnums holds (1|-1|7), expected places of arguments with floats, of 2"):
+        check_rule(lambda x, i: cube(x) * i, (X, 3), argnums=argnums)
 
 
 def test_a_reference_takes_the_place_of_the_body():

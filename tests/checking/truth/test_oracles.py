@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.truth.oracles import ORACLES, differences, slopes_along
+from manual_grads.checking.truth.oracles import ORACLES, differences, slopes_along, steadiest_differences
 from manual_grads.rules import jvp, vjp
 
 
@@ -74,3 +74,17 @@ def test_directions_are_of_length_one():
     np.testing.assert_allclose(along[0], along[1], rtol=1e-10)
     weight = np.random.default_rng(3).normal()  # of the only result
     np.testing.assert_allclose(np.mean(along[0] ** 2), weight**2)
+
+
+@pytest.mark.parametrize(
+    ("f", "slope", "x", "part"),
+    [
+        (jnp.log, lambda x: 1 / x, 0.004, 1e-9),  # whose domain ends closer than the largest steps
+        (jnp.sin, jnp.cos, 1.0, 1e-11),
+        (lambda x: jnp.abs(x) ** 1.5, lambda x: 1.5 * x**0.5, 0.001, 1e-9),  # close to where it isn't smooth
+        (lambda x: jnp.sin(x / 30), lambda x: jnp.cos(x / 30) / 30, 3.0, 1e-11),  # of which small steps see little
+    ],
+)
+def test_the_steadiest_differences_have_the_step_that_suits(f, slope, x, part):
+    got, want = (float(g(jnp.asarray(x))) for g in (jax.grad(steadiest_differences(f)), slope))
+    assert abs(got - want) <= part * abs(want)

@@ -1,0 +1,23 @@
+"""The comparison of checkers on public rules: what each says of rules that are known to be right or wrong."""
+
+import pytest
+
+from benchmarks import public_rules
+
+
+@pytest.fixture(scope="module")
+def found():
+    return public_rules.survey(["relu", "logaddexp"])
+
+
+def test_ours_passes_what_is_right_and_rejects_the_rest(found):
+    ours = found["`check_rule(thorough=False)`"]
+    assert ours["missed"] == ours["false alarms"] == []
+    assert len(ours["seconds"]) == 2
+
+
+def test_what_another_checker_lets_pass_is_told(found):
+    found["`jax.test_util.check_grads`"]["missed"] = ["relu: a term too many"]
+    page = public_rules.table(found)
+    assert page.count("\n| `") == len(public_rules.CHECKERS)
+    assert "**`jax.test_util.check_grads`** lets pass: relu: a term too many. It rejects: none." in page
