@@ -6,7 +6,7 @@ import pytest
 
 from manual_grads.checking import check_gradient
 
-ARGUMENTS = (lambda x: (x**2).sum(), lambda x: 2 * x, (np.float32([0.3, -1.2]),))
+ARGUMENTS = (lambda x: (x**2).sum(), lambda x: 2 * x, (np.array([0.3, -1.2], np.float32),))
 
 
 @pytest.mark.smoke

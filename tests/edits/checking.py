@@ -12,6 +12,8 @@ HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
 CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 
 RULE = f"{HERE}/test_rule.py"
+SITUATIONS = f"{HERE}/test_situations.py::test_the_verdict_is_true"
+FORMATS = f"{SITUATIONS}[formats: a forward for float32 alone]"
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/agreement.py": [
         ("want = np.where(backed, other, want)", "want = claimed", AGREEMENT),
@@ -20,6 +22,37 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("if own_rules or other is None:", "if True:", AGREEMENT),
         ("trusted=~undecided", "trusted=undecided", AGREEMENT),
         ("Remark.TRAP_MEASURED: trap & measured", "Remark.TRAP_MEASURED: trap", AGREEMENT),
+    ],
+    "truth/kinks.py": [
+        ("moved < SAME_SIDE * width", "moved < np.inf", f"{HERE}/truth/test_kinks.py"),
+        ("MIN_JUMP * _scale", "0.1 * _scale", SITUATIONS),
+        ("_own(jumps, beside, noise), BEYOND_OWN", "~jumps, BEYOND_OWN", f"{HERE}/truth/test_kinks.py"),
+        ("BEYOND_OWN, BEYOND_SEVERAL = 0.05, 2.0", "BEYOND_OWN, BEYOND_SEVERAL = 50.0, 2.0", SITUATIONS),
+        ("high - low < ODD * widest", "high - low < 0", SITUATIONS),
+        ("(finite & (widest > 0) & ~_own(jumps, beside, noise))", "(finite & False)", f"{HERE}/truth/test_kinks.py"),
+    ],
+    "judging/average.py": [
+        ("MIN_OFF = 0.03", "MIN_OFF = 0.3", f"{HERE}/judging/test_average.py"),
+        ("np.isnan(leaf.also[points])", "True", f"{HERE}/judging/test_average.py"),
+        (
+            "MEAN_ROUNDINGS * eps_of(format_name) / 2 + MEAN_DEVIATIONS * deviation",
+            "0",
+            f"{HERE}/judging/test_average.py",
+        ),
+    ],
+    "compiling.py": [
+        ("np.concatenate(parts)[:points]", "np.concatenate(parts)", f"{HERE}/test_compiling.py"),
+        ("return max([1, *(int", "return min([1, *(int", f"{HERE}/test_compiling.py"),
+    ],
+    "truth/widened.py": [
+        ("x, jnp.float64) if _is_float(x) else x", "x, jnp.float32) if _is_float(x) else x", FORMATS),
+    ],
+    "truth/linearity.py": [
+        ("OTHER_COTANGENT = -1.75", "OTHER_COTANGENT = 1.0", f"{SITUATIONS}[rules: a rule that ignores its cotangent]"),
+    ],
+    "trials/domains.py": [
+        ("if not low < high:", "if False:", f"{HERE}/trials/test_domains.py"),
+        ("if unknown := keys.keys() - set(names):", "if unknown := set():", f"{HERE}/trials/test_domains.py"),
     ],
     "truth/oracles.py": [
         ("-3, -2, -1, 1, 2, 3", "-3, -2, -1, 1, 2, 4", ORACLES),
@@ -62,8 +95,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return *everything, in_one, of_one", "return everything", RULE),
     ],
     "trials/behaviour.py": [
-        ("if g.dtype != w.dtype:", "if False:", BEHAVIOUR),
-        ("if g.shape != w.shape:", "if False:", BEHAVIOUR),
+        ("if not of_any_dtype and g.dtype != w.dtype:", "if False:", BEHAVIOUR),
+        ("if np.shape(g) != w.shape:", "if False:", BEHAVIOUR),
     ],
     "judging/measure.py": [("np.where(np.isfinite(got), 0.0, np.inf)", "0.0", PLANTED)],
     "judging/judge.py": [("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED)],

@@ -157,7 +157,8 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
     for _ in range(6 if thorough else 2):
         yield "near the example", each(lambda leaf: leaf.nearby(random))
-    yield "zeros", each(lambda leaf: 0 * leaf.array)
+    # Under a cotangent of zeros nothing would be seen; that is tried alone.
+    yield "zeros", each(lambda leaf: leaf.fresh(random) if leaf.is_direction else 0 * leaf.array)
     yield "from {-1, 0, 1}", each(lambda leaf: random.integers(-1, 2, leaf.array.shape).astype(float))
     offset = _offset(narrow)
     yield f"offset {offset:g}", each(lambda leaf: leaf.fresh(random) + offset)

@@ -30,6 +30,7 @@ class ExampleLeaf(NamedTuple):
     size: float  # root mean square of the entries of one that may be any float
     positive: bool  # whether all entries are, so that they may have to be
     law: Law | None = None  # how it is drawn, if the caller says so
+    is_direction: bool = False  # whether it is a cotangent or a tangent
 
     @property
     def free(self) -> bool:
@@ -90,6 +91,7 @@ def example_leaf(x: Any, differentiated: bool, is_direction: bool, law: Law | No
         values=values,
         size=float(np.sqrt(np.mean(array**2))) or 1.0 if free else 1.0,
         positive=bool(free and not is_direction and (array > 0).all()),
+        is_direction=is_direction,
     )
 
 
