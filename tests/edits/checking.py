@@ -13,7 +13,7 @@ CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 
 RULE = f"{HERE}/test_rule.py"
 SITUATIONS = f"{HERE}/test_situations.py::test_the_verdict_is_true"
-FORMATS = f"{SITUATIONS}[formats: a forward for float32 alone]"
+WIDENED = f"{HERE}/truth/test_widened.py"
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/agreement.py": [
         ("want = np.where(backed, other, want)", "want = claimed", AGREEMENT),
@@ -25,7 +25,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "truth/kinks.py": [
         ("moved < SAME_SIDE * width", "moved < np.inf", f"{HERE}/truth/test_kinks.py"),
-        ("MIN_JUMP * _scale", "0.1 * _scale", SITUATIONS),
+        ("MIN_JUMP * _scale", "0.1 * _scale", f"{HERE}/truth/test_kinks.py"),
         ("_own(jumps, beside, noise), BEYOND_OWN", "~jumps, BEYOND_OWN", f"{HERE}/truth/test_kinks.py"),
         ("BEYOND_OWN, BEYOND_SEVERAL = 0.05, 2.0", "BEYOND_OWN, BEYOND_SEVERAL = 50.0, 2.0", SITUATIONS),
         ("high - low < ODD * widest", "high - low < 0", SITUATIONS),
@@ -45,7 +45,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return max([1, *(int", "return min([1, *(int", f"{HERE}/test_compiling.py"),
     ],
     "truth/widened.py": [
-        ("x, jnp.float64) if _is_float(x) else x", "x, jnp.float32) if _is_float(x) else x", FORMATS),
+        ("x, jnp.float64) if _is_float(x) else x", "x, jnp.float32) if _is_float(x) else x", WIDENED),
     ],
     "truth/linearity.py": [
         ("OTHER_COTANGENT = -1.75", "OTHER_COTANGENT = 1.0", f"{SITUATIONS}[rules: a rule that ignores its cotangent]"),

@@ -67,3 +67,10 @@ def test_autodiff_that_is_another_at_the_very_point_is_odd():
     assert seen.odd.all()
     assert not seen.at.any()
     np.testing.assert_array_equal(seen.low, seen.high)
+
+
+def test_a_jump_is_seen_beside_much_larger_entries():
+    large = np.array([1e3, 0, 0, 0])
+    seen = found(lambda x: large + np.where(x > 0, 1e-5, 0.0), (4,))
+    assert seen.jumps[0, 1:].all()
+    np.testing.assert_allclose(seen.beyond[0, 1:], BEYOND_OWN * 1e-5)
