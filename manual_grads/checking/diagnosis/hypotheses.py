@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import rows_of
+from manual_grads.checking.diagnosis.along import residual_along
 from manual_grads.checking.diagnosis.evidence import Evidence, shortened
+from manual_grads.checking.diagnosis.indices import by_label, duplicate_indices, off_by_one
+from manual_grads.checking.diagnosis.kinks import at_kinks, at_ties, special_value
 from manual_grads.checking.diagnosis.places import (
-    by_label,
     clipped,
     diagonals,
     negative_inputs,
@@ -19,13 +21,21 @@ from manual_grads.checking.diagnosis.places import (
     special_points,
     tails,
 )
-from manual_grads.checking.diagnosis.terms import missing_factor, missing_term, missing_terms, mistaken, residual_along
+from manual_grads.checking.diagnosis.terms import (
+    missing_factor,
+    missing_term,
+    missing_terms,
+    mistaken,
+    recognised,
+    wrong_axis,
+)
 from manual_grads.checking.report import Hypothesis
 
 SAME_FACTOR = 1e-4  # relative: a factor so close to a named number is that number
 ONE = 1e-6  # a factor so close to 1 is no explanation
 MIN_DISTINCT = 8  # numbers: of fewer, such as 0.5 and 1, all may be of a narrow format by chance
 MAX_PERMUTED = 5  # entries: of so many, all orders are tried (120)
+MOST_POINTS = 0.5  # a mistake at more than this share of them is everywhere
 MIN_SHARE_RIGHT = 0.1  # of the entries: if fewer are right, it isn't zeros that are wrong
 
 
@@ -33,8 +43,7 @@ def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
     """Explanations, the best first; `right` is how many other results there are nothing wrong with."""
     found: dict[str, Hypothesis] = {}
     for e in wrong:
-        # Where nothing but NaN is wrong, its place is all there is to find.
-        for hypothesis in HYPOTHESES if (e.wrong & np.isfinite(e.got)).any() else (not_finite, tails, special_points):
+        for hypothesis in _in_order(e):
             for h in hypothesis(e):
                 text = f"{e.where}: {h.text}" if e.where else h.text
                 if h.name in found:
@@ -48,6 +57,17 @@ def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
         verb = "is" if len(wrong) == 1 else "are"
         found["one output"] = Hypothesis("one output", f"only {where} {verb} wrong; {others} right")
     return list(found.values())
+
+
+def _in_order(e: Evidence) -> tuple[Callable[[Evidence], Iterator[Hypothesis]], ...]:
+    """The hypotheses to be tried; NaN at some points comes after what is wrong at most of them, else first."""
+    if any(True for of_kinks in (at_kinks, at_ties) for _ in of_kinks(e)):
+        return ONLY_AT_KINKS
+    numbers = e.wrong & np.isfinite(e.got)
+    if not numbers.any():
+        return (not_finite, *WITHOUT_NUMBERS)
+    everywhere = rows_of(numbers).mean() > MOST_POINTS
+    return (*HYPOTHESES, not_finite) if everywhere else (not_finite, *HYPOTHESES)
 
 
 def not_finite(e: Evidence) -> Iterator[Hypothesis]:
@@ -146,6 +166,14 @@ def swapped(e: Evidence) -> Iterator[Hypothesis]:
             return
 
 
+def counterfactual(e: Evidence) -> Iterator[Hypothesis]:
+    """The result is what it would have to be if an argument were another."""
+    for c in e.counterfactuals:
+        if e.equals(c.result):
+            yield Hypothesis(c.cause, c.text)
+            return
+
+
 def zeros(e: Evidence) -> Iterator[Hypothesis]:
     """Right but where it is zero, or where it should be: a mask that is wrong, or was forgotten."""
     wrong = e.wrong & np.isfinite(e.got)
@@ -161,17 +189,22 @@ def zeros(e: Evidence) -> Iterator[Hypothesis]:
 
 # What explains every number comes first; then where it is wrong; then what some numbers a point explain.
 HYPOTHESES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
-    not_finite,
+    special_value,
     constant_factor,
     rounded,
     rearranged,
+    duplicate_indices,
+    wrong_axis,
+    counterfactual,
     diagonals,
+    off_by_one,
     missing_term,
     missing_factor,
     swapped,
     one_place,
     clipped,
     by_label,
+    mistaken,
     negative_inputs,
     tails,
     some_places,
@@ -179,6 +212,10 @@ HYPOTHESES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     zeros,
     missing_terms,
     residual_along,
-    mistaken,
+    recognised,
     special_points,
 )
+# Where several numbers are right, a formula for one of them says nothing.
+ONLY_AT_KINKS = (not_finite, at_kinks, at_ties, special_points)
+# Where nothing but NaN is wrong, its place is all there is to find.
+WITHOUT_NUMBERS = (tails, special_value, special_points)

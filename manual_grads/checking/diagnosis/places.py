@@ -54,32 +54,6 @@ def right_in_one_place(e: Evidence) -> Iterator[Hypothesis]:
             yield Hypothesis("right in one place", f"only index {int(right.argmax())} of axis {axis - 1} is right")
 
 
-def by_label(e: Evidence) -> Iterator[Hypothesis]:
-    """Wrong at the entry that an integer argument names, or for some of its values only."""
-    for name, labels in e.inputs:
-        if not np.issubdtype(labels.dtype, np.integer) or labels.dtype == bool:
-            continue
-        if e.got.shape[:-1] == labels.shape:
-            named = labels[..., None] == np.arange(e.got.shape[-1])
-            if e.wrong.any() and not (e.wrong & ~named).any():
-                yield Hypothesis("label's entry", f"only the entry that the label args{name} names is wrong")
-            elif not (e.wrong & named).any():
-                yield Hypothesis("label's entry", f"only the entry that the label args{name} names is right")
-        rows = rows_of(e.wrong)
-        if labels.ndim == 1 or e.got.ndim > labels.ndim:
-            at = e.wrong.reshape(*labels.shape, -1).any(-1) if e.got.shape[: labels.ndim] == labels.shape else None
-            # Where the truth is next to nothing, it is right whatever the label.
-            shows = e.decided & (np.abs(e.want) > 1e3 * e.allowance)
-            shows = shows.reshape(*labels.shape, -1).any(-1) if at is not None else rows_of(shows)
-            bad, good = (
-                (set(labels[at].tolist()), set(labels[~at & shows].tolist()))
-                if at is not None
-                else (set(labels[rows].ravel().tolist()), set(labels[~rows].ravel().tolist()))
-            )
-            if bad and len(bad) == 1 and len(bad | good) > 1 and not bad & good:
-                yield Hypothesis("one class", f"wrong only where args{name} is {bad.pop()}")
-
-
 def tails(e: Evidence) -> Iterator[Hypothesis]:
     """Right at small inputs and wrong at large ones, or on one side of a threshold."""
     judged = e.decided

@@ -1,0 +1,92 @@
+"""Products of recognisable arrays: with a cotangent or a tangent, summed along an axis, and of matrices."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from manual_grads.checking.diagnosis.candidates import KEPT, SAME, Candidate, fitted, unfitted
+from manual_grads.checking.diagnosis.evidence import Evidence
+
+MAX_FACTORS = 64  # the simplest: beyond them explanations are far-fetched
+MAX_MATRICES = 8  # that are multiplied with one that holds a cotangent
+MAX_ENTRIES = 3e7  # of all products together: more take seconds
+# What each kind of product of two matrices is, and how it is written.
+MATRIX_PRODUCTS = {"nki,nkj->nij": "{0}ᵀ @ {1}", "nik,nkj->nij": "{0} @ {1}", "nik,njk->nij": "{0} @ {1}ᵀ"}
+
+
+@lru_cache(maxsize=KEPT)
+def products(e: Evidence) -> list[Candidate]:
+    """Products that fit the result's shape, the simplest first."""
+    shape = e.got.shape
+    with np.errstate(all="ignore"):
+        factors = [c for c in unfitted(e) if not _constant(c.array)][:MAX_FACTORS]
+        directed = _directed(e, factors)
+        sums = [s for c in directed for s in _sums(c)]
+        found = [c._replace(array=x) for c in (*directed, *sums) for x in fitted(c.array, shape)]
+        spread = [c._replace(array=x) for c in factors for x in fitted(c.array, shape)]
+        room = int(MAX_ENTRIES / e.got.size)
+        found += list(_matrix_products(e, factors, directed))[:room]
+        for d in [*_fitting(directed[:1], shape), *_fitting(sums, shape)]:
+            if len(found) + len(spread) > room:
+                break
+            found += [_times(d, c) for c in spread]
+        return [c for c in found if not _constant(c.array)]
+
+
+def _directed(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
+    """The cotangents and tangents, or what takes their place in a gradient, alone and times each factor."""
+    alone = [Candidate(f"args{name}", x) for name, x in e.inputs if name in e.directions]
+    if not alone:
+        return [c for c in factors if c.name.startswith("args")] + [
+            _times(a, b) for i, a in enumerate(factors[:MAX_MATRICES]) for b in factors[i:] if a.array.shape == b.array.shape
+        ]
+    times = [_times(d, c) for d in alone for c in factors if c.array is not d.array and _spread_over(c, d)]
+    return alone + times
+
+
+def _sums(c: Candidate) -> Iterator[Candidate]:
+    """Along each axis: kept with length one, as in a normalisation; and gone, as of what was broadcast."""
+    for axis in (a for a in range(1, c.array.ndim) if c.array.shape[a] > 1):
+        terms, total = c.array.shape[axis], c.array.sum(axis, keepdims=True)
+        for kept in (total, total.squeeze(axis)):
+            along = f"the sum of {c.name}"
+            yield Candidate(f"{along} over axis {axis - 1}", kept, along, terms)
+
+
+def _matrix_products(e: Evidence, factors: list[Candidate], directed: list[Candidate]) -> Iterator[Candidate]:
+    """Of one that holds a cotangent, and one that doesn't, in every order that fits."""
+    if e.got.ndim != 3:
+        return
+    plain = [c for c in factors if c.array.ndim == 3][:MAX_MATRICES]
+    for d in (c for c in directed if c.array.ndim == 3):
+        for other in plain:
+            for a, b in ((other, d), (d, other)):
+                for spec, written in MATRIX_PRODUCTS.items():
+                    try:
+                        array = np.einsum(spec, a.array, b.array)
+                    except ValueError:
+                        continue
+                    if array.shape == e.got.shape:
+                        yield Candidate(written.format(f"({a.name})" if "×" in a.name else a.name, f"({b.name})" if "×" in b.name else b.name), array)
+
+
+def _times(a: Candidate, b: Candidate) -> Candidate:
+    return Candidate(f"{a.name} × {b.name}", a.array * b.array, a.along and f"{a.along} × {b.name}", a.terms)
+
+
+def _fitting(some: list[Candidate], shape: tuple[int, ...]) -> Iterator[Candidate]:
+    for c in some:
+        for x in fitted(c.array, shape):
+            yield c._replace(array=x)
+
+
+def _spread_over(c: Candidate, d: Candidate) -> bool:
+    """Whether a factor broadcasts over the other, one entry a point at least."""
+    return c.array.ndim == d.array.ndim and all(n in (1, m) for n, m in zip(c.array.shape, d.array.shape, strict=True))
+
+
+def _constant(x: np.ndarray) -> bool:
+    """Whether all that is finite is one number, as x times 1/x is: no news."""
+    known = x[np.isfinite(x)]
+    return not known.size or bool(np.ptp(known) <= SAME * np.abs(known[0]))
