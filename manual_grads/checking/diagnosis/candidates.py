@@ -44,7 +44,10 @@ def candidates(e: Evidence) -> list[Candidate]:
 def unfitted(e: Evidence) -> list[Candidate]:
     """Every recognisable array in its own shape; each once, by the simplest of its names."""
     with np.errstate(all="ignore"):
-        within = [*e.within, *(of for form in FORMS for of in ((f"{form} {name}", FORMS[form](x)) for name, x in e.within))]
+        within = [
+            *e.within,
+            *(of for form in FORMS for of in ((f"{form} {name}", FORMS[form](x)) for name, x in e.within)),
+        ]
         return _distinct([Candidate(*c) for c in (*_of_arguments(e), *within)])
 
 

@@ -6,10 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from manual_grads.checking.arrays import Entries, Leaf
+from manual_grads.checking.arrays import Entries, Leaf, scale_of
 
 EXPLAINED = 8.0  # allowances: an explanation need not have the rounding errors of the right formula;
-MUCH_BETTER = 4.0  # but it leaves at most one part in so many of an error, or what is wrong by little would be explained
+MUCH_BETTER = (
+    4.0  # but it leaves at most one part in so many of an error, or what is wrong by little would be explained
+)
+NEXT_TO_NOTHING = 1e-3  # of a point's largest entry: where so much is allowed, an error isn't spoken of
 MIN_SHARE_EXPLAINED = 0.99  # of all entries, as single ones may be ill-conditioned in the wrong formula alone;
 MIN_SHARE_OF_WRONG_EXPLAINED = 0.9  # and of those that are wrong, which may be few
 
@@ -65,10 +68,14 @@ class Evidence:
         return self.decided if self.kinks is None else self.decided & ~self.kinks
 
     def error(self, instead: Leaf) -> float:
-        """The worst error that another result would have, absolute."""
+        """The worst error that another result would have, relative to what is largest at its point."""
+        largest = scale_of(self.want)
+        # Where all of a point is next to nothing, what is left of it is rounding.
+        counts = self.judged & (self.allowance < NEXT_TO_NOTHING * largest)
+        counts = counts if (counts & self.wrong).any() else self.judged
         with np.errstate(all="ignore"):
-            error = np.where(self.judged, np.abs(instead - self.want), 0.0)
-        return float(np.nanmax(error, initial=0.0))
+            error = np.abs(instead - self.want) / np.where(largest > 0, largest, 1.0)
+        return float(np.nanmax(np.where(counts, error, 0.0), initial=0.0))
 
     def explains(self, instead: Leaf, allowance: float = 1.0) -> bool:
         """Whether another result would leave nearly nothing: of all entries, and of those that are wrong."""

@@ -10,7 +10,7 @@ from manual_grads.checking.arrays import Leaf
 from manual_grads.checking.diagnosis.candidates import Candidate
 from manual_grads.checking.diagnosis.evidence import Evidence
 
-MAX_SAMPLED = 1500  # entries: more tell no more about which candidate it is
+MAX_SAMPLED = 400  # entries: more tell no more about which candidate it is
 MAX_UNEXPLAINED = 1e-4  # of a sum of squares: what leaves more isn't worth a look at every entry
 MAX_LOOKED_AT = 12  # guesses that are tried on every entry
 WHOLE_NUMBER = 1e-4  # a coefficient so close to a whole number is meant to be that
@@ -95,7 +95,7 @@ def total(fit: Fit) -> Leaf:
 
 def spelled(fit: Fit) -> str:
     """Such as "-1 × the one-hot of args[1] and 2 × args[0]"."""
-    return " and ".join(f"{s:.4g} × {c.name}" for s, c in fit)
+    return " and ".join(c.name if s == 1 else f"{s:.4g}" if c.name == "1" else f"{s:.4g} × {c.name}" for s, c in fit)
 
 
 def _whole(scale: float) -> float:

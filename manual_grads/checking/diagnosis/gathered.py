@@ -46,7 +46,7 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
             directions=tuple(n for n, d in zip(claim.names, claim.directions, strict=True) if d),
             within=within,
             counterfactuals=tuple(change.of(leaves[i]) for change, leaves in otherwise),
-            kinks=_kinks(leaf)[points],
+            kinks=kinks(leaf)[points],
             sums=tuple(wrong_sums(got, leaf, points)),
         )
         for i, (got, leaf) in enumerate(zip(outcome.leaves, expected.leaves, strict=True))
@@ -80,7 +80,7 @@ def wrong_sums(got: Leaf, leaf: ExpectedLeaf, points: np.ndarray) -> list[WrongS
     return found
 
 
-def _kinks(leaf: ExpectedLeaf) -> Entries:
+def kinks(leaf: ExpectedLeaf) -> Entries:
     """Where several numbers are right."""
     return leaf.high - leaf.low > MIN_WIDTH * np.maximum(np.abs(leaf.want), leaf.size)
 
@@ -88,7 +88,7 @@ def _kinks(leaf: ExpectedLeaf) -> Entries:
 def _nearest(got: Leaf, leaf: ExpectedLeaf, points: np.ndarray) -> Leaf:
     """What is right, and at a kink nearest to what came."""
     nearest = np.clip(got, leaf.low[points], leaf.high[points])
-    return np.where(_kinks(leaf)[points] & np.isfinite(nearest), nearest, leaf.want[points])
+    return np.where(kinks(leaf)[points] & np.isfinite(nearest), nearest, leaf.want[points])
 
 
 def _slopes(finding: Finding, where: list[str]) -> list[Named]:

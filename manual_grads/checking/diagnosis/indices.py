@@ -38,10 +38,7 @@ def _is_where(wrong: Entries, shows: Entries, here: Entries, elsewhere: Entries)
     """Whether what is wrong is all here, nearly all that is here is wrong, and elsewhere something is right."""
     mine = shows & here
     return bool(
-        wrong.any()
-        and not (wrong & ~here).any()
-        and wrong[mine].mean() > 0.5
-        and (shows & elsewhere & ~wrong).any()
+        wrong.any() and not (wrong & ~here).any() and wrong[mine].mean() > 0.5 and (shows & elsewhere & ~wrong).any()
     )
 
 
@@ -53,7 +50,9 @@ def off_by_one(e: Evidence) -> Iterator[Hypothesis]:
             if not (e.wrong & (x[..., None] + off != np.arange(e.got.shape[-1]))).any():
                 entry = f"args{name}" + {0: "", 1: " + 1", -1: " − 1"}[off]
                 what = "zero where it should not be" if zero else "not zero where it should be"
-                text = f"only the entry at {entry} is wrong, {what}: a mask that is off by one (< for <=, or the reverse)"
+                text = (
+                    f"only the entry at {entry} is wrong, {what}: a mask that is off by one (< for <=, or the reverse)"
+                )
                 yield Hypothesis("off by one", text)
                 return
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from manual_grads.checking.diagnosis.evidence import Evidence
+from manual_grads.checking.diagnosis.evidence import Evidence, WrongSum
 from manual_grads.checking.report import Hypothesis
 
 
@@ -12,9 +12,14 @@ def at_ties(e: Evidence) -> Iterator[Hypothesis]:
     """Sums that have to be kept where one of several equal entries is chosen."""
     if e.sums and e.kinks is not None and not (e.wrong & ~_beside_kinks(e)).any():
         worst = max(e.sums, key=lambda s: abs(s.got - s.want))
-        where = f"along axis {worst.axes[0]}" if len(worst.axes) == 1 else "of the result"
-        text = f"wrong only at ties: the entries {where} sum to {worst.got:.6g} where they have to sum to {worst.want:.6g}"
+        text = f"wrong only at ties: {spelled_sum(worst)}"
         yield Hypothesis("at a tie", f"{text}, as one of equal entries is chosen, or each has its share")
+
+
+def spelled_sum(total: WrongSum) -> str:
+    """Such as "the entries along axis 0 sum to 3 where they have to sum to 1"."""
+    where = f" along axis {total.axes[0]}" if len(total.axes) == 1 else ""
+    return f"the entries{where} sum to {total.got:.6g} where they have to sum to {total.want:.6g}"
 
 
 def at_kinks(e: Evidence) -> Iterator[Hypothesis]:
@@ -23,7 +28,9 @@ def at_kinks(e: Evidence) -> Iterator[Hypothesis]:
         return
     at = tuple(np.argwhere(e.wrong)[0])
     what = "NaN or infinity" if not np.isfinite(e.got[at]) else f"{e.got[at]:.6g}"
-    text = f"wrong only at kinks, where the derivative jumps: {what} where the nearest that is right is {e.want[at]:.6g}"
+    text = (
+        f"wrong only at kinks, where the derivative jumps: {what} where the nearest that is right is {e.want[at]:.6g}"
+    )
     yield Hypothesis("at a kink", text + _value_there(e))
 
 

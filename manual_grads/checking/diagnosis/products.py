@@ -9,6 +9,8 @@ from manual_grads.checking.diagnosis.candidates import KEPT, SAME, Candidate, fi
 from manual_grads.checking.diagnosis.evidence import Evidence
 
 MAX_FACTORS = 64  # the simplest: beyond them explanations are far-fetched
+MAX_SUMMED = 24  # of those with a cotangent
+MAX_WITHIN = 8  # values that the forward computes, and as many quotients of them, of which every two are multiplied
 MAX_MATRICES = 8  # that are multiplied with one that holds a cotangent
 MAX_ENTRIES = 3e7  # of all products together: more take seconds
 # What each kind of product of two matrices is, and how it is written.
@@ -20,11 +22,14 @@ def products(e: Evidence) -> list[Candidate]:
     """Products that fit the result's shape, the simplest first."""
     shape = e.got.shape
     with np.errstate(all="ignore"):
-        factors = [c for c in unfitted(e) if not _constant(c.array)][:MAX_FACTORS]
+        # Values before what might be made of them.
+        values = {f"args{name}" for name, _ in e.inputs} | {name for name, _ in e.within} | {"the forward's value"}
+        factors = [c for c in unfitted(e) if not _constant(c.array)]
+        factors = sorted(factors, key=lambda c: c.name not in values)
         directed = _directed(e, factors)
-        sums = [s for c in directed for s in _sums(c)]
+        sums = [s for c in directed[:MAX_SUMMED] for s in _sums(c)]
         found = [c._replace(array=x) for c in (*directed, *sums) for x in fitted(c.array, shape)]
-        spread = [c._replace(array=x) for c in factors for x in fitted(c.array, shape)]
+        spread = list(_fitting(factors, shape))[:MAX_FACTORS] + list(_fitting(_within(e, factors), shape))
         room = int(MAX_ENTRIES / e.got.size)
         found += list(_matrix_products(e, factors, directed))[:room]
         for d in [*_fitting(directed[:1], shape), *_fitting(sums, shape)]:
@@ -34,14 +39,26 @@ def products(e: Evidence) -> list[Candidate]:
         return [c for c in found if not _constant(c.array)]
 
 
+def _within(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
+    """Products of two of what the forward computes, or of one and a quotient: a normalised entry times a scale."""
+    names = ["the forward's value", *(name for name, _ in e.within)]
+    values = [c for c in factors if c.name in names][:MAX_WITHIN]
+    inverse = [c for c in factors if c.name in [f"1 over {name}" for name in names]][:MAX_WITHIN]
+    every = values + inverse
+    return [_times(a, b) for i, a in enumerate(every) for b in every[i:] if _spread_over(b, a) or _spread_over(a, b)]
+
+
 def _directed(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
     """The cotangents and tangents, or what takes their place in a gradient, alone and times each factor."""
     alone = [Candidate(f"args{name}", x) for name, x in e.inputs if name in e.directions]
     if not alone:
         return [c for c in factors if c.name.startswith("args")] + [
-            _times(a, b) for i, a in enumerate(factors[:MAX_MATRICES]) for b in factors[i:] if a.array.shape == b.array.shape
+            _times(a, b)
+            for i, a in enumerate(factors[:MAX_MATRICES])
+            for b in factors[i:]
+            if a.array.shape == b.array.shape
         ]
-    times = [_times(d, c) for d in alone for c in factors if c.array is not d.array and _spread_over(c, d)]
+    times = [_times(d, c) for d in alone for c in [c for c in factors if _spread_over(c, d)][:MAX_FACTORS]]
     return alone + times
 
 
@@ -50,7 +67,7 @@ def _sums(c: Candidate) -> Iterator[Candidate]:
     for axis in (a for a in range(1, c.array.ndim) if c.array.shape[a] > 1):
         terms, total = c.array.shape[axis], c.array.sum(axis, keepdims=True)
         for kept in (total, total.squeeze(axis)):
-            along = f"the sum of {c.name}"
+            along = f"the sum of {_grouped(c.name)}"
             yield Candidate(f"{along} over axis {axis - 1}", kept, along, terms)
 
 
@@ -68,11 +85,17 @@ def _matrix_products(e: Evidence, factors: list[Candidate], directed: list[Candi
                     except ValueError:
                         continue
                     if array.shape == e.got.shape:
-                        yield Candidate(written.format(f"({a.name})" if "×" in a.name else a.name, f"({b.name})" if "×" in b.name else b.name), array)
+                        yield Candidate(written.format(_grouped(a.name), _grouped(b.name)), array)
 
 
 def _times(a: Candidate, b: Candidate) -> Candidate:
-    return Candidate(f"{a.name} × {b.name}", a.array * b.array, a.along and f"{a.along} × {b.name}", a.terms)
+    one, other = (f"({c.name})" if " − " in c.name else c.name for c in (a, b))
+    return Candidate(f"{one} × {other}", a.array * b.array, a.along and f"{a.along} × {other}", a.terms)
+
+
+def _grouped(name: str) -> str:
+    """The name of a product or a difference in parentheses."""
+    return f"({name})" if " × " in name or " − " in name else name
 
 
 def _fitting(some: list[Candidate], shape: tuple[int, ...]) -> Iterator[Candidate]:

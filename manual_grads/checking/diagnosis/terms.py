@@ -28,7 +28,7 @@ def missing_term(e: Evidence) -> Iterator[Hypothesis]:
             ((scale, c),) = fit
             # A sum of N where their mean should be is N − 1 means too much; a mean for the sum, as many too few.
             times = abs(scale) / c.share * c.terms / (c.terms - 1) if c.terms > 2 else 0.0
-            if any(abs(times - known) < SAME_SCALE for known in (1.0, 2.0, 0.5)):
+            if any(abs(times - known) < SAME_SCALE for known in (1.0, 2.0)):
                 text = f"a sum for a mean, or the reverse, of {c.terms} terms (1/{c.terms} = {1 / c.terms:.4g})"
                 yield Hypothesis("sum for mean", f"{text}: {_adding(e, fit)}")
             yield Hypothesis("missing term", f"a term is missing (or one too many): {_adding(e, fit)}")
@@ -73,7 +73,9 @@ def missing_factor(e: Evidence) -> Iterator[Hypothesis]:
             ):
                 if e.explains(np.nan_to_num(instead, posinf=0, neginf=0)):
                     left = e.error(instead)
-                    yield Hypothesis("missing factor", f"a factor is missing: {text} leaves an error of {left:.2g}")
+                    yield Hypothesis(
+                        "missing factor", f"a factor is missing: {text} leaves a relative error of {left:.2g}"
+                    )
                     return
 
 
@@ -104,7 +106,7 @@ def _first(e: Evidence, some: Iterable[Fit]) -> Fit | None:
 
 def _adding(e: Evidence, fit: Fit) -> str:
     left = e.error(e.got + total(fit))
-    return f"adding {spelled(fit)} brings the worst error from {e.error(e.got):.2g} to {left:.2g}"
+    return f"adding {spelled(fit)} brings the worst relative error from {e.error(e.got):.2g} to {left:.2g}"
 
 
 def _described(e: Evidence, x: Leaf) -> Fit | None:

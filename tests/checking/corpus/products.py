@@ -152,7 +152,7 @@ PLANTED = {
     ),
     "matmul: not transposed": (SQUARE_MATMUL, lambda x, w, c: (c @ w, x.T @ c), {"transposed", *OTHER_VALUE}),
     "matmul: transposed": (SQUARE_MATMUL, lambda x, w, c: (c @ w.T, c.T @ x), {"transposed"}),
-    "layer: no slope": (LAYER, lambda x, w, c: (c @ w.T, x.T @ c), MISTAKEN | FACTOR),
+    "layer: no slope": (LAYER, lambda x, w, c: (c @ w.T, x.T @ c), MISTAKEN | TERM),
     "layer: 1 − v": (
         LAYER,
         lambda x, w, c: (
@@ -178,9 +178,11 @@ PLANTED = {
     ),
     "layer norm: no mean": (
         LAYER_NORM,
-        lambda x, c: layer_norm_vjp(x, c - c.mean(-1, keepdims=True)) * 0
-        + layer_norm_vjp(x, c)
-        + c.mean(-1, keepdims=True) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5),
+        lambda x, c: (
+            layer_norm_vjp(x, c - c.mean(-1, keepdims=True)) * 0
+            + layer_norm_vjp(x, c)
+            + c.mean(-1, keepdims=True) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        ),
         TERM,
     ),
     "layer norm: only scaled": (
@@ -220,7 +222,11 @@ PLANTED = {
         lambda t, i, c: jnp.zeros_like(t).at[i].set(c),
         {"duplicate indices"},
     ),
-    "look-up: the next": (LOOK_UP, lambda t, i, c: jnp.zeros_like(t).at[(i + 1) % 5].add(c), {"off by one", "permuted"}),
+    "look-up: the next": (
+        LOOK_UP,
+        lambda t, i, c: jnp.zeros_like(t).at[(i + 1) % 5].add(c),
+        {"off by one", "permuted"},
+    ),
     "taken: set": (TAKEN, lambda x, i: jnp.zeros_like(x).at[i].set(2 * x[i]), {"duplicate indices"}),
     "scattered: not gathered": (SCATTERED, lambda x, i, c: c[:4], {"mistaken", "another argument's value"}),
     "attention: no scale": (

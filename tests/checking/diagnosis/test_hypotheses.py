@@ -50,7 +50,7 @@ def best(got, want, inputs=(("[0]", X), ("[1]", C), ("[2]", LABELS)), others=())
         (X * C, X * C - X**2 + 3 * np.tanh(X), "missing term", "3 × tanh args[0]"),
         (C, C * SOFTMAX, "missing factor", "multiplying by softmax(args[0])"),
         (C, C / X, "missing factor", "dividing by args[0]"),
-        (np.cumsum(C, 1), np.cumsum(C[:, ::-1], 1)[:, ::-1], "mistaken", "should be 1 × the reversed cumulative"),
+        (np.cumsum(C, 1), np.cumsum(C[:, ::-1], 1)[:, ::-1], "mistaken", "should be the reversed cumulative"),
         (np.where(np.arange(K) == 2, 1.1, 1) * C, C, "one place", "only index 2 of axis 0"),
         (np.where(X < 0, 1.1, 1) * C, C, "negative inputs", "only where args[0] is negative"),
         (np.where(np.abs(X) > 1, 0, C), C, "tails", "wrong from 1.0"),
