@@ -16,6 +16,7 @@ SAME = 1e-9  # relative: numbers so near are the same
 FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "1 over": lambda v: 1 / v,
     "the square of": lambda v: v * v,
+    "σ of": lambda v: 1 / (1 + np.exp(-v)),
     "1 −": lambda v: 1 - v,
     "1 − the square of": lambda v: 1 - v * v,
 }
@@ -48,7 +49,7 @@ def unfitted(e: Evidence) -> list[Candidate]:
             *e.within,
             *(of for form in FORMS for of in ((f"{form} {name}", FORMS[form](x)) for name, x in e.within)),
         ]
-        return _distinct([Candidate(*c) for c in (*_of_arguments(e), *within)])
+        return _distinct([Candidate(*c) for c in (*_of_arguments(e), *within, *e.others)])
 
 
 def _distinct(every: list[Candidate]) -> list[Candidate]:
@@ -98,7 +99,6 @@ def _of_arguments(e: Evidence) -> Iterator[tuple[str, np.ndarray]]:
         yield "the forward's value squared", value * value
         yield "1 − the forward's value", 1 - value
         yield "exp of the forward's value", np.exp(value)
-    yield from e.others
     for i, (name, x) in enumerate(floats):
         for other, y in floats[i + 1 :]:
             yield from _of_two(name, x, other, y)

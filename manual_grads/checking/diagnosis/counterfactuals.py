@@ -86,11 +86,14 @@ def _of_values(claim: Claim, arrays: Arrays, value: list[Leaf]) -> Iterator[Chan
                 yield Change(OFF_BY_ONE, f"{text}, mod {size}", _with(arrays, i, (moved % size).astype(x.dtype)))
         elif x.dtype == bool:
             yield Change(OTHER_VALUE, f"not {name} is used where {name} should be", _with(arrays, i, ~x))
+            yield Change(
+                OTHER_VALUE, f"{name} is ignored: this is right where all of it is true", _with(arrays, i, x | ~x)
+            )
 
 
 def _turned(arrays: Arrays) -> Iterator[Change]:
     """The function along the other axis, which is that of all matrices transposed."""
-    if any(x.ndim == 3 for x in arrays) and all(x.ndim in (1, 3) for x in arrays):
+    if any(x.ndim == 3 for x in arrays) and all(x.ndim <= 3 for x in arrays):
         text = "the wrong axis: this is what the function along axis 0 would have in place of axis 1, or the reverse"
         yield Change("wrong axis", text, [np.swapaxes(x, 1, 2) if x.ndim == 3 else x for x in arrays], turned=True)
 

@@ -53,6 +53,7 @@ class Evidence:
     others: list[Named]  # what else there is to compare with: other results and gradients
     directions: tuple[str, ...] = ()  # which of the inputs are cotangents or tangents
     within: tuple[Named, ...] = ()  # what the forward computes on its way
+    backward: tuple[Named, ...] = ()  # and the gradients there
     counterfactuals: tuple[Counterfactual, ...] = ()
     kinks: Entries | None = None  # where several numbers are right
     sums: tuple[WrongSum, ...] = ()

@@ -30,7 +30,7 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
     arrays = [x[points] for x in trial.arrays]
     value = [v[points] for v in expected.value]
     otherwise = counterfactuals(claim, arrays, value)
-    within = tuple(values_within(claim, arrays))
+    within, backward = values_within(claim, arrays)
     every = [
         Evidence(
             where=where[i] if len(outcome.leaves) > 1 else "",
@@ -44,7 +44,8 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
             value=value,
             others=[(name, x[points]) for name, x in named if not _same(x, leaf.want, leaf.decided)],
             directions=tuple(n for n, d in zip(claim.names, claim.directions, strict=True) if d),
-            within=within,
+            within=tuple(within),
+            backward=tuple((n, x) for n, x in backward if not _same(x, leaf.want[points], leaf.decided[points])),
             counterfactuals=tuple(change.of(leaves[i]) for change, leaves in otherwise),
             kinks=kinks(leaf)[points],
             sums=tuple(wrong_sums(got, leaf, points)),

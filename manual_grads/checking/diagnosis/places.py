@@ -9,6 +9,8 @@ from manual_grads.checking.arrays import rows_of
 from manual_grads.checking.diagnosis.evidence import Evidence
 from manual_grads.checking.report import Hypothesis
 
+MIN_POINTS_IN_TAILS = 2  # one point alone is beyond any threshold
+
 
 def diagonals(e: Evidence) -> Iterator[Hypothesis]:
     """Right or wrong on the diagonal only."""
@@ -57,6 +59,8 @@ def right_in_one_place(e: Evidence) -> Iterator[Hypothesis]:
 def tails(e: Evidence) -> Iterator[Hypothesis]:
     """Right at small inputs and wrong at large ones, or on one side of a threshold."""
     judged = e.decided
+    if rows_of(e.wrong).sum() < MIN_POINTS_IN_TAILS:
+        return
     for name, x in e.inputs:
         if not np.issubdtype(x.dtype, np.floating):
             continue
@@ -97,10 +101,12 @@ def negative_inputs(e: Evidence) -> Iterator[Hypothesis]:
     """Wrong on one side of zero only."""
     for name, x in e.inputs:
         if x.shape == e.got.shape and np.issubdtype(x.dtype, np.floating):
-            bad, good = x[e.wrong], x[e.decided & ~e.wrong]
+            # Where the truth is next to nothing, both may be zero.
+            shows = e.decided & (np.abs(e.want) > 1e3 * e.allowance)
+            bad, good = x[e.wrong], x[shows & ~e.wrong]
             for side, sign in (("negative", -1), ("positive", 1)):
                 same = sign * good > 0
-                if (sign * bad > 0).all() and np.sum(same) <= 0.2 * len(bad) and (sign * good < 0).any():
+                if (sign * bad >= 0).all() and bad.any() and np.sum(same) <= 0.2 * len(bad) and (sign * good < 0).any():
                     yield Hypothesis("negative inputs", f"wrong only where args{name} is {side}")
 
 

@@ -14,25 +14,33 @@ MAX_WITHIN = 8  # values that the forward computes, and as many quotients of the
 MAX_MATRICES = 8  # that are multiplied with one that holds a cotangent
 MAX_ENTRIES = 3e7  # of all products together: more take seconds
 # What each kind of product of two matrices is, and how it is written.
-MATRIX_PRODUCTS = {"nki,nkj->nij": "{0}ᵀ @ {1}", "nik,nkj->nij": "{0} @ {1}", "nik,njk->nij": "{0} @ {1}ᵀ"}
+MATRIX_PRODUCTS = {
+    "nki,nkj->nij": "{0}ᵀ @ {1}",
+    "nik,nkj->nij": "{0} @ {1}",
+    "nik,njk->nij": "{0} @ {1}ᵀ",
+    "nij,nj->ni": "{0} @ {1}",
+    "nij,ni->nj": "{0}ᵀ @ {1}",
+}
 
 
-@lru_cache(maxsize=KEPT)
-def products(e: Evidence) -> list[Candidate]:
-    """Products that fit the result's shape, the simplest first."""
+@lru_cache(maxsize=2 * KEPT)
+def products(e: Evidence, backward: bool = False) -> list[Candidate]:
+    """Products that fit the result's shape, the simplest first: with a cotangent, or a gradient of a backward pass."""
     shape = e.got.shape
+    if backward and not e.backward:
+        return []
     with np.errstate(all="ignore"):
         # Values before what might be made of them.
         values = {f"args{name}" for name, _ in e.inputs} | {name for name, _ in e.within} | {"the forward's value"}
         factors = [c for c in unfitted(e) if not _constant(c.array)]
         factors = sorted(factors, key=lambda c: c.name not in values)
-        directed = _directed(e, factors)
-        sums = [s for c in directed[:MAX_SUMMED] for s in _sums(c)]
+        directed = _directed(e, factors, backward)
+        sums = [s for c in directed[:MAX_SUMMED] for s in _sums(c)] if not backward else []
         found = [c._replace(array=x) for c in (*directed, *sums) for x in fitted(c.array, shape)]
-        spread = list(_fitting(factors, shape))[:MAX_FACTORS] + list(_fitting(_within(e, factors), shape))
+        spread = list(_fitting(factors, shape))[:MAX_FACTORS] + _within(e, factors)
         room = int(MAX_ENTRIES / e.got.size)
         found += list(_matrix_products(e, factors, directed))[:room]
-        for d in [*_fitting(directed[:1], shape), *_fitting(sums, shape)]:
+        for d in [*_fitting(directed[: len(e.backward if backward else e.directions)], shape), *_fitting(sums, shape)]:
             if len(found) + len(spread) > room:
                 break
             found += [_times(d, c) for c in spread]
@@ -44,13 +52,15 @@ def _within(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
     names = ["the forward's value", *(name for name, _ in e.within)]
     values = [c for c in factors if c.name in names][:MAX_WITHIN]
     inverse = [c for c in factors if c.name in [f"1 over {name}" for name in names]][:MAX_WITHIN]
-    every = values + inverse
-    return [_times(a, b) for i, a in enumerate(every) for b in every[i:] if _spread_over(b, a) or _spread_over(a, b)]
+    every = list(_fitting(values + inverse, e.got.shape))
+    return [_times(a, b) for i, a in enumerate(every) for b in every[i:]]
 
 
-def _directed(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
+def _directed(e: Evidence, factors: list[Candidate], backward: bool) -> list[Candidate]:
     """The cotangents and tangents, or what takes their place in a gradient, alone and times each factor."""
     alone = [Candidate(f"args{name}", x) for name, x in e.inputs if name in e.directions]
+    if backward:
+        alone = [Candidate(*c) for c in e.backward[:MAX_WITHIN] if not _constant(c[1])]
     if not alone:
         return [c for c in factors if c.name.startswith("args")] + [
             _times(a, b)
@@ -58,7 +68,7 @@ def _directed(e: Evidence, factors: list[Candidate]) -> list[Candidate]:
             for b in factors[i:]
             if a.array.shape == b.array.shape
         ]
-    times = [_times(d, c) for d in alone for c in [c for c in factors if _spread_over(c, d)][:MAX_FACTORS]]
+    times = [_times(d, c) for d in alone for c in list(_fitting(factors, d.array.shape))[:MAX_FACTORS]]
     return alone + times
 
 
@@ -73,19 +83,26 @@ def _sums(c: Candidate) -> Iterator[Candidate]:
 
 def _matrix_products(e: Evidence, factors: list[Candidate], directed: list[Candidate]) -> Iterator[Candidate]:
     """Of one that holds a cotangent, and one that doesn't, in every order that fits."""
-    if e.got.ndim != 3:
+    if e.got.ndim not in (2, 3):
         return
     plain = [c for c in factors if c.array.ndim == 3][:MAX_MATRICES]
-    for d in (c for c in directed if c.array.ndim == 3):
+    for d in (c for c in directed if c.array.ndim in (2, 3)):
         for other in plain:
             for a, b in ((other, d), (d, other)):
                 for spec, written in MATRIX_PRODUCTS.items():
-                    try:
-                        array = np.einsum(spec, a.array, b.array)
-                    except ValueError:
-                        continue
-                    if array.shape == e.got.shape:
+                    array = _contracted(spec, a.array, b.array, e.got.shape)
+                    if array is not None:
                         yield Candidate(written.format(_grouped(a.name), _grouped(b.name)), array)
+
+
+def _contracted(spec: str, a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The contraction, if it is one of arrays of these shapes that has the result's."""
+    given, result = spec.split("->")
+    sizes: dict[str, int] = {}
+    for letters, x in zip(given.split(","), (a, b), strict=True):
+        if len(letters) != x.ndim or any(sizes.setdefault(k, n) != n for k, n in zip(letters, x.shape, strict=True)):
+            return None
+    return np.einsum(spec, a, b) if tuple(sizes[k] for k in result) == shape else None
 
 
 def _times(a: Candidate, b: Candidate) -> Candidate:
@@ -94,19 +111,14 @@ def _times(a: Candidate, b: Candidate) -> Candidate:
 
 
 def _grouped(name: str) -> str:
-    """The name of a product or a difference in parentheses."""
-    return f"({name})" if " × " in name or " − " in name else name
+    """A name of several words in parentheses."""
+    return f"({name})" if " " in name else name
 
 
 def _fitting(some: list[Candidate], shape: tuple[int, ...]) -> Iterator[Candidate]:
     for c in some:
         for x in fitted(c.array, shape):
             yield c._replace(array=x)
-
-
-def _spread_over(c: Candidate, d: Candidate) -> bool:
-    """Whether a factor broadcasts over the other, one entry a point at least."""
-    return c.array.ndim == d.array.ndim and all(n in (1, m) for n, m in zip(c.array.shape, d.array.shape, strict=True))
 
 
 def _constant(x: np.ndarray) -> bool:

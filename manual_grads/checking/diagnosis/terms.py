@@ -22,7 +22,7 @@ SAME_SCALE = 1e-6  # relative: coefficients so near are the same
 
 def missing_term(e: Evidence) -> Iterator[Hypothesis]:
     """The residual `want − got` is a multiple of something recognisable."""
-    for some in (candidates(e), products(e), list(of_the_truth(e))):
+    for some in (candidates(e), products(e), products(e, backward=True), list(of_the_truth(e))):
         fit = _first(e, fits(e, e.want - e.got, some))
         if fit:
             ((scale, c),) = fit
@@ -111,7 +111,7 @@ def _adding(e: Evidence, fit: Fit) -> str:
 
 def _described(e: Evidence, x: Leaf) -> Fit | None:
     """What the array is, by a formula that holds wherever it is judged and where it is wrong."""
-    for some in (candidates(e)[1:], products(e)):
+    for some in (candidates(e)[1:], products(e), products(e, backward=True)):
         for fit in fits(e, x, some):
             with np.errstate(all="ignore"):
                 close = np.abs(x - total(fit)) <= EXPLAINED * e.allowance
