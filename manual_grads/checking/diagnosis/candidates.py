@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from manual_grads.checking.diagnosis.evidence import Evidence
 
 KEPT = 8  # results whose candidates are kept: those of one check
+MAX_NUMBERS = 4e7  # of all candidates together: a third of a gigabyte
 SAME = 1e-9  # relative: numbers so near are the same
 
 
@@ -45,11 +47,14 @@ def candidates(e: Evidence) -> list[Candidate]:
 def unfitted(e: Evidence) -> list[Candidate]:
     """Every recognisable array in its own shape; each once, by the simplest of its names."""
     with np.errstate(all="ignore"):
-        within = [
-            *e.within,
-            *(of for form in FORMS for of in ((f"{form} {name}", FORMS[form](x)) for name, x in e.within)),
-        ]
-        return _distinct([Candidate(*c) for c in (*_of_arguments(e), *within, *e.others)])
+        of_within = ((f"{form} {name}", of(x)) for form, of in FORMS.items() for name, x in e.within)
+        every = chain(_of_arguments(e), e.within, of_within, e.others)
+        return _distinct([Candidate(*c) for c in islice(every, room(e))])
+
+
+def room(e: Evidence) -> int:
+    """How many arrays may be made of the largest that there are."""
+    return int(MAX_NUMBERS / max(x.size for x in (e.got, *(x for _, x in e.inputs))))
 
 
 def _distinct(every: list[Candidate]) -> list[Candidate]:

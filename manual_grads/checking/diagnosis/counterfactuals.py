@@ -1,6 +1,7 @@
 """What the result would have to be if an argument were another: a result that is that shows which mistake was made."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from manual_grads.checking.compiling import compiled
 from manual_grads.checking.diagnosis.evidence import Counterfactual
 
 Arrays = list[np.ndarray]
+MAX_NUMBERS = 2e7  # of all results together
 OTHER_VALUE, OFF_BY_ONE = "another argument's value", "off by one"
 
 
@@ -34,7 +36,9 @@ def counterfactuals(claim: Claim, arrays: Arrays, value: list[Leaf]) -> list[tup
         return []
     truth = compiled(jax.vmap(claim.claimed), "float64", optimised=False)
     found = []
-    for change in (*_of_directions(claim, arrays), *_of_values(claim, arrays, value), *_turned(arrays)):
+    most = int(MAX_NUMBERS / max(x.size for x in arrays))
+    every = chain(_of_directions(claim, arrays), _of_values(claim, arrays, value), _turned(arrays))
+    for change in islice(every, most):
         try:
             leaves = leaves_of(truth(*change.arrays))
         except Exception:  # the forward doesn't take such: one explanation fewer

@@ -4,9 +4,11 @@ import numpy as np
 
 from manual_grads.checking.arrays import eps_of, quiet, rows_of
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.diagnosis.candidates import candidates, unfitted
 from manual_grads.checking.diagnosis.evidence import Evidence
 from manual_grads.checking.diagnosis.gathered import evidence_of
 from manual_grads.checking.diagnosis.hypotheses import MOST_POINTS, of_values
+from manual_grads.checking.diagnosis.products import products
 from manual_grads.checking.diagnosis.symptoms import of_behaviour, of_formats
 from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.report import Hypothesis, Report
@@ -20,6 +22,8 @@ def diagnosis(claim: Claim, found: list[Finding], clearest: Finding, report: Rep
         with quiet():
             wrong = evidence_of(claim, clearest)
             values = of_values(wrong, len(clearest.outcome.leaves) - len(wrong))
+        for kept in (candidates, unfitted, products):
+            kept.cache_clear()
     # What is right eagerly and wrong when batched is a matter of that, whatever its numbers are like.
     behaviour = of_behaviour(found, report.rows)
     formats = list(of_formats(report.rows))

@@ -5,14 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from manual_grads.checking.diagnosis.candidates import KEPT, SAME, Candidate, fitted, unfitted
+from manual_grads.checking.diagnosis.candidates import KEPT, SAME, Candidate, fitted, room, unfitted
 from manual_grads.checking.diagnosis.evidence import Evidence
 
 MAX_FACTORS = 64  # the simplest: beyond them explanations are far-fetched
 MAX_SUMMED = 24  # of those with a cotangent
 MAX_WITHIN = 8  # values that the forward computes, and as many quotients of them, of which every two are multiplied
 MAX_MATRICES = 8  # that are multiplied with one that holds a cotangent
-MAX_ENTRIES = 3e7  # of all products together: more take seconds
 # What each kind of product of two matrices is, and how it is written.
 MATRIX_PRODUCTS = {
     "nki,nkj->nij": "{0}ᵀ @ {1}",
@@ -38,10 +37,10 @@ def products(e: Evidence, backward: bool = False) -> list[Candidate]:
         sums = [s for c in directed[:MAX_SUMMED] for s in _sums(c)] if not backward else []
         found = [c._replace(array=x) for c in (*directed, *sums) for x in fitted(c.array, shape)]
         spread = list(_fitting(factors, shape))[:MAX_FACTORS] + _within(e, factors)
-        room = int(MAX_ENTRIES / e.got.size)
-        found += list(_matrix_products(e, factors, directed))[:room]
+        most = room(e)
+        found += list(_matrix_products(e, factors, directed))[:most]
         for d in [*_fitting(directed[: len(e.backward if backward else e.directions)], shape), *_fitting(sums, shape)]:
-            if len(found) + len(spread) > room:
+            if len(found) + len(spread) > most:
                 break
             found += [_times(d, c) for c in spread]
         return [c for c in found if not _constant(c.array)]

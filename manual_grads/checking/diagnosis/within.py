@@ -45,13 +45,19 @@ def values_within(claim: Claim, arrays: list[np.ndarray]) -> tuple[list[Named], 
         return values, gradients
 
     try:
-        found = compiled(jax.vmap(both), "float64", optimised=False)(*arrays)
-    except Exception:  # it can't be looked into: fewer explanations
-        return [], []
-    values, gradients = ([np.asarray(x, np.float64) for x in every] for every in found)
-    return list(zip(names, values, strict=True)), [
-        (name.replace("what ", "the gradient at what ", 1), x) for name, x in zip(names, gradients, strict=True)
-    ]
+        values, gradients = compiled(jax.vmap(both), "float64", optimised=False)(*arrays)
+    except Exception:  # it can't be differentiated, or looked into
+        gradients = []
+        try:
+            values = compiled(jax.vmap(lambda *x: value_and_within([], *x)[1]), "float64", optimised=False)(*arrays)
+        except Exception:
+            return [], []
+    backward = [name.replace("what ", "the gradient at what ", 1) for name in names]
+    return _named(names, values), _named(backward[: len(gradients)], gradients)
+
+
+def _named(names: list[str], arrays: list[Any]) -> list[Named]:
+    return [(name, np.asarray(x, np.float64)) for name, x in zip(names, arrays, strict=True)]
 
 
 class _Recorder(Interpreter):
