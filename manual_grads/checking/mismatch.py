@@ -76,8 +76,10 @@ def _where(claim: Claim, finding: Finding) -> list[str]:
 def _wanted(finding: Finding, worst: WorstEntry, leaf: ExpectedLeaf) -> list[str]:
     """What is right, and how far from it the worst entry is: at a kink, from the nearest that is."""
     low, high = (float(side[(worst.point, *worst.place)]) for side in (leaf.low, leaf.high))
-    several = worst.point in np.flatnonzero(rows_of(kinks(leaf)))
-    off = abs(worst.got - worst.want) if not several else max(low - worst.got, worst.got - high, 0.0)
+    outside = max(low - worst.got, worst.got - high, 0.0)
+    # An entry that is right by itself is wrong by a sum that it is in.
+    several = bool(kinks(leaf)[(worst.point, *worst.place)]) or outside == 0
+    off = outside if several else abs(worst.got - worst.want)
     times = f"{worst.ratio:.3g} times the allowed"
     if not several:
         ulp = float(ulps(off, worst.want, finding.format.name))

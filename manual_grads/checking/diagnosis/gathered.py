@@ -83,7 +83,8 @@ def wrong_sums(got: Leaf, leaf: ExpectedLeaf, points: np.ndarray) -> list[WrongS
 
 def kinks(leaf: ExpectedLeaf) -> Entries:
     """Where several numbers are right."""
-    return leaf.high - leaf.low > MIN_WIDTH * np.maximum(np.abs(leaf.want), leaf.size)
+    with np.errstate(invalid="ignore"):  # infinity is no side of a kink
+        return leaf.high - leaf.low > MIN_WIDTH * np.maximum(np.abs(leaf.want), leaf.size)
 
 
 def _nearest(got: Leaf, leaf: ExpectedLeaf, points: np.ndarray) -> Leaf:
