@@ -7,25 +7,30 @@ import numpy as np
 from manual_grads.checking.arrays import is_float, rows_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.diagnosis.diagnose import diagnosis
+from manual_grads.checking.diagnosis.gathered import kinks, paths, wrong_sums
+from manual_grads.checking.diagnosis.kinks import spelled_sum
 from manual_grads.checking.judging.judge import Finding
-from manual_grads.checking.judging.measure import ratios, ulps
+from manual_grads.checking.judging.measure import WorstEntry, ratios, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import hexed, reproduction
+from manual_grads.checking.truth.expected import ExpectedLeaf
 
 MAX_REPRODUCED_ENTRIES = 400  # of all arguments: a line of more can't be pasted
 
 
-def mismatch(claim: Claim, found: list[Finding], report: Report, example: list[Any]) -> GradientMismatch:
-    """The error to raise."""
+def mismatch(
+    claim: Claim, found: list[Finding], report: Report, example: list[Any], asked: dict[str, Any] | None = None
+) -> GradientMismatch:
+    """The error to raise; `asked` are the options of the check that the reproduction repeats."""
     clearest = _clearest(found)
     causes = diagnosis(claim, found, clearest, report)
-    lines = _of_rules(found) or [f"{report.claim} does not hold"]
+    lines = _of_rules(found) or wrapped(f"{report.claim} does not hold", "")
     lines += [f"failing check: {clearest.check}"]
     others = dict.fromkeys(f.check for f in found if f is not clearest)
     lines += wrapped(f"also failing: {'; '.join(others)}", "") if others else []
     lines += _where(claim, clearest)
     lines += _outside_example(claim, clearest, example)
-    lines += _again(claim, clearest, report.seed, example)
+    lines += _again(claim, clearest, report.seed, example, asked)
     lines += _why(causes)
     lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
     return GradientMismatch("\n".join(lines), clearest.check, causes, report)
@@ -56,19 +61,35 @@ def _where(claim: Claim, finding: Finding) -> list[str]:
         complaint = finding.outcome.complaint
         assert complaint is not None
         return wrapped(complaint.text.splitlines()[0], "  ")
-    error = abs(worst.got - worst.want)
-    ulp = float(ulps(error, worst.want, finding.format.name))
-    leaf = f"[{worst.leaf}]" if len(expected.leaves) > 1 else ""
+    (leaf,) = paths(claim, _point(finding, []), len(expected.leaves))[worst.leaf : worst.leaf + 1]
     index = f", index {worst.place}" if worst.place else ""
     lines = [
         f"worst at result{leaf}{index}, at the point '{trial.names[worst.point]}'",
         f"  got  {worst.got!r}  {worst.got.hex()}",
-        f"  want {worst.want!r}  {worst.want.hex()}",
-        f"  error {error:.3g}, {ulp:.3g} ULP, {worst.ratio:.3g} times the allowed",
+        *_wanted(finding, worst, expected.leaves[worst.leaf]),
     ]
     for name, x, dtype in zip(claim.names, _point(finding, []), finding.format.dtypes, strict=True):
         lines += wrapped(f"args{name} = {hexed(np.asarray(x))} ({dtype})", "  ")
     return lines
+
+
+def _wanted(finding: Finding, worst: WorstEntry, leaf: ExpectedLeaf) -> list[str]:
+    """What is right, and how far from it the worst entry is: at a kink, from the nearest that is."""
+    low, high = (float(side[(worst.point, *worst.place)]) for side in (leaf.low, leaf.high))
+    outside = max(low - worst.got, worst.got - high, 0.0)
+    # An entry that is right by itself is wrong by a sum that it is in.
+    several = bool(kinks(leaf)[(worst.point, *worst.place)]) or outside == 0
+    off = outside if several else abs(worst.got - worst.want)
+    times = f"{worst.ratio:.3g} times the allowed"
+    if not several:
+        ulp = float(ulps(off, worst.want, finding.format.name))
+        want = f"  want {worst.want!r}  {worst.want.hex()}"
+        return [want, f"  error {off:.3g}, {ulp:.3g} ULP, {times}"]
+    right = f"  right is {'anything ' if low < high else ''}from {low:.6g} to {high:.6g}, as it is at a kink"
+    if off > 0 or not np.isfinite(worst.got):
+        return [right, f"  error {off:.3g}, {times}"]
+    sums = wrong_sums(finding.outcome.leaves[worst.leaf], leaf, finding.outcome.points)
+    return [right, *(f"  but {spelled_sum(total)}" for total in sums[:1]), f"  error {times}"]
 
 
 def _outside_example(claim: Claim, finding: Finding, example: list[Any]) -> list[str]:
@@ -97,12 +118,12 @@ def _point(finding: Finding, otherwise: list[Any]) -> list[Any]:
     return [x[finding.worst.point] for x in finding.trial.arrays]
 
 
-def _again(claim: Claim, finding: Finding, seed: int, example: list[Any]) -> list[str]:
+def _again(claim: Claim, finding: Finding, seed: int, example: list[Any], asked: dict[str, Any] | None) -> list[str]:
     """How to see it again."""
     point = _point(finding, example)
     kept = sum(np.size(x) for x in point) <= MAX_REPRODUCED_ENTRIES
     how = "to see it again" + ("" if kept else " (args being the example, which has too many entries to print)")
-    return [f"seed {seed}; {how}:", f"  {reproduction(claim, point, finding.format.dtypes, seed, kept)}"]
+    return [f"seed {seed}; {how}:", f"  {reproduction(claim, point, finding.format.dtypes, seed, kept, asked)}"]
 
 
 def _why(causes: list[Hypothesis]) -> list[str]:

@@ -1,6 +1,7 @@
 """How to see a failure again: a line that runs when pasted, with floats in hexadecimal, so that nothing is lost."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -9,29 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.claim import Claim
+from manual_grads.checking.names import Spelled, array_literal, differentiated_by, literal, name_of, spelled, told_apart
 from manual_grads.rules import batched
 
 MAX_PRINTED_ENTRIES = 24  # of an array in a report: about two lines of hexadecimal numbers
-
-
-def name_of(function: Any, name: Callable[[Any], str] | None = None) -> str:
-    """A function's name, as people know it; that of the transform, of a partial one."""
-    if isinstance(function, partial):
-        parts = [function.func, *function.args], function.keywords.items()
-        given = [*(name_of(x, name) for x in parts[0]), *(f"{k}={name_of(x, name)}" for k, x in parts[1])]
-        return f"partial({', '.join(given)})"
-    if not callable(function):
-        return repr(function)
-    return name(function) if name else getattr(function, "__name__", type(function).__name__)
+ALWAYS_IMPORTED = ("import jax, numpy as np, jax.numpy as jnp", "from functools import partial")
 
 
 def title(claim: Claim) -> str:
     """The claim in a line, such as "sigmoid_grad == grad(sigmoid)"."""
     if claim.ruled is not None:
         return f"the derivative rule of {name_of(claim.ruled)}"
-    forward = name_of(claim.forward) if callable(claim.forward) else "LINKS"
     by = claim.by.keywords["by"] if isinstance(claim.by, partial) and claim.by.func is batched else claim.by
-    return f"{name_of(claim.manual)} == {name_of(by)}({forward}){'' if by is claim.by else ' of a batch'}"
+    inner = differentiated_by(claim.by, claim.manual)
+    manual, forward = told_apart(claim.manual if inner is None else inner, claim.forward)
+    manual = manual if inner is None else f"{name_of(by)}({manual})"
+    return (
+        f"{manual} == {name_of(by)}({forward if callable(claim.forward) else 'LINKS'})"
+        f"{'' if by is claim.by else ' of a batch'}"
+    )
 
 
 def hexed(array: Any) -> str:
@@ -49,48 +46,82 @@ def hexed(array: Any) -> str:
     )
 
 
-def reproduction(claim: Claim, point: list[Any], dtypes: list[Any], seed: int, kept: bool) -> str:
+def reproduction(
+    claim: Claim, point: list[Any], dtypes: list[Any], seed: int, kept: bool, asked: dict[str, Any] | None = None
+) -> str:
     """One line that checks the claim again at the point that failed.
 
-    Functions that can be imported are; others are taken to be in scope, by their names or as `forward` and `manual`.
+    Functions that can be imported are; the others are in the caller's scope, and a comment says which they are. `asked`
+    are the other options of the check; its `args`, if there are any, is what draws the arguments.
     """
-    imports = ["import jax, numpy as np, jax.numpy as jnp", "from functools import partial"]
-    imports += ["from manual_grads.checking import check_gradient"]
-
-    def reference(function: Any, otherwise: str = "") -> str:
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        if not module or not name or "<" in name or "." in name or module in ("builtins", "numpy"):
-            return otherwise or name_of(function)
-        if module.startswith("jax."):
-            return f"jax.{name}"
-        if module != "__main__":
-            imports.append(f"from {module} import {name}")
-        return name
-
-    given = _literal(claim, point, dtypes) if kept else "args"
+    options = dict(asked or {})
+    sampler = options.pop("args", None)
+    given = Spelled("args", (), "args is your example") if sampler is None else spelled(sampler, "args")
+    if sampler is None and kept:
+        given = _arguments(claim, point, dtypes) or given
     if claim.ruled is not None:
-        imports[2] = "from manual_grads.checking import check_rule"
-        call = f"check_rule({reference(claim.ruled, 'f')}, {given}, seed={seed})"
-        return f"{'; '.join(dict.fromkeys(imports))}; {call}"
-    names = [reference(claim.forward, "forward"), reference(claim.manual, "manual")]
-    jax.tree.map(lambda node: reference(type(node)), claim.tree(point), is_leaf=lambda node: hasattr(node, "_fields"))
-    spelled = name_of(claim.by, reference)
-    return (
-        f"{'; '.join(dict.fromkeys(imports))}; check_gradient({', '.join(names)}, {given}, by={spelled}, seed={seed})"
-    )
+        called, parts = "check_rule", [spelled(claim.ruled, "f"), given]
+    else:
+        forward = spelled(claim.forward, "forward")
+        transforms = (claim.by, jax.grad, jax.jacobian, jax.jit)
+        manual = spelled(claim.manual, "manual", transforms, known=forward, of=claim.forward)
+        by = spelled(claim.by, "by")
+        called, parts = "check_gradient", [forward, manual, given, by._replace(text=f"by={by.text}")]
+    parts += [_option(name, value) for name, value in options.items()]
+    imports = [*ALWAYS_IMPORTED, f"from manual_grads.checking import {called}", *(i for p in parts for i in p.imports)]
+    yours = dict.fromkeys(p.yours for p in parts if p.yours)
+    comment = f"  # {', '.join(yours)}" if yours else ""
+    call = f"{called}({', '.join(p.text for p in parts)}, seed={seed})"
+    return f"{'; '.join(dict.fromkeys(imports))}; {call}{comment}"
 
 
-def _literal(claim: Claim, point: list[Any], dtypes: list[Any]) -> str:
-    """The arguments as Python source; "args" for a tree of some kind that has none."""
-    arrays = [
-        f"np.array({np.asarray(x).tolist()!r}, '{jnp.dtype(d)}')".replace("nan", "jnp.nan").replace("inf", "jnp.inf")
-        for x, d in zip(point, dtypes, strict=True)
-    ]
+def _option(name: str, value: Any) -> Spelled:
+    """An option of the check, by its name."""
+    if isinstance(value, dict):
+        parts = {k: spelled(v, "") if callable(v) else Spelled(literal(v)) for k, v in value.items()}
+        if all(p.text for p in parts.values()):
+            text = ", ".join(f"{k!r}: {p.text}" for k, p in parts.items())
+            return Spelled(f"{name}={{{text}}}", tuple(i for p in parts.values() for i in p.imports))
+    elif isinstance(value, list | tuple) and not literal(value):
+        value = tuple(jnp.dtype(x).name for x in value)
+    text = literal(value)
+    return Spelled(f"{name}={text}") if text else Spelled(f"{name}={name}", (), f"{name} is what you gave")
+
+
+def _arguments(claim: Claim, point: list[Any], dtypes: list[Any]) -> Spelled | None:
+    """The arguments as source, which is tried; None for a tree of some kind that has none."""
+    arrays = iter([array_literal(x, d) for x, d in zip(point, dtypes, strict=True)])
+    leaves = [_Source(next(arrays) if h is None else _of_held(h.value)) for h in claim.held]
     try:
-        every = claim.tree([_Source(text) for text in arrays])
-        return repr(every if claim.ruled is None else every[: claim.arity])
-    except Exception:
-        return "args"
+        every = jax.tree.unflatten(claim.structure, leaves)
+        kinds = {kind for kind in _kinds(every) if kind.__module__ != "builtins"}
+        named = [spelled(kind, "") for kind in kinds]
+        text = repr(every if claim.ruled is None else every[: claim.arity])
+        imports = tuple(i for n in named for i in n.imports)
+        scope = dict(vars(sys.modules["__main__"]))
+        exec("; ".join((*ALWAYS_IMPORTED, *imports)), scope)
+        read = eval(text, scope)
+    except Exception:  # its source isn't its repr
+        return None
+    same = claim.ruled is not None or jax.tree.structure(read) == claim.structure
+    return Spelled(text, imports) if same else None
+
+
+def _of_held(x: Any) -> str:
+    """A leaf that is no array of numbers, in source."""
+    text = spelled(x, "").text if callable(x) else literal(x)
+    if not text:
+        raise ValueError(f"{type(x).__name__} has no source")
+    return text
+
+
+def _kinds(node: Any) -> Iterator[type]:
+    """The types of a tree's nodes."""
+    flat = jax.tree_util.default_registry.flatten_one_level(node)
+    if flat is not None:
+        yield type(node)
+        for child in flat[0]:
+            yield from _kinds(child)
 
 
 class _Source(str):

@@ -8,6 +8,7 @@ from manual_grads.checking.judging.measure import WorstEntry
 from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.report import WIDTH, Report, Row, wrapped
 from manual_grads.checking.trials.calls import Complaint, Outcome
+from manual_grads.checking.truth.expected import ExpectedSum
 from tests.checking.records import claim_of, expected_of, leaf_of, trial_of
 
 SCAN = Row(dtype="float64", check="scan", kind="call", points=3, ulp=1.5, part=0.25, passed=True)
@@ -87,3 +88,20 @@ def test_arguments_that_are_too_many_are_not_pasted(size, kept):
     text = str(mismatch(claim_of(lambda x: x), [finding("jit", ratio=2.0, size=size)], report(LEAK), [np.ones(size)]))
     assert ("np.array([1.0, 1.0" in text) == kept
     assert ("which has too many entries to print" in text) != kept
+
+
+@pytest.mark.usefixtures("undiagnosed")
+def test_at_a_kink_the_error_is_that_to_what_is_right():
+    def text(got, **fields):
+        leaf = leaf_of(np.ones((3, 2)), low=np.zeros((3, 2)), high=np.ones((3, 2)), **fields)
+        outcome = Outcome("jit", "call", np.arange(3), [np.full((3, 2), got)])
+        worst = WorstEntry(ratio=2.0, ulp=1.0, leaf=0, point=2, place=(1,), got=got, want=1.0)
+        trial = trial_of([np.ones((3, 2))])
+        found = Finding("jit, float64", trial.format, outcome, worst, expected_of(leaf), trial)
+        return str(mismatch(claim_of(lambda x: x), [found], report(LEAK), [np.ones(2)]))
+
+    assert "right is anything from 0 to 1, as it is at a kink\n  error 4, 2 times" in text(5.0)
+    assert "right is anything from 0 to 1, as it is at a kink\n  error 0.5, 2 times" in text(-0.5)
+    rows = np.ones((3, 1))
+    total = ExpectedSum(axes=(1,), want=rows, allowance=1e-6 * rows, decided=rows > 0)
+    assert "  but the entries along axis 0 sum to 2 where they have to sum to 1\n" in text(1.0, sums=[total])

@@ -106,16 +106,15 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("in rule.label_kinds", "in rule.label_kinds[:1]", CLAIMS),
         ("        if shapes in seen:\n", "        if True:\n", CLAIMS),
     ],
-    "diagnosis/hypotheses.py": [
+    "diagnosis/constants.py": [
         ("if exact == -1:", "if exact == 1:", HYPOTHESES),
         ("SAME_FACTOR * c]", "1000 * c]", HYPOTHESES),
     ],
     "diagnosis/terms.py": [
-        ('(f"dividing by {name}", e.got / part)', '(f"dividing by {name}", e.got * part)', HYPOTHESES),
-        (
-            "np.where(finite, e.want - e.got, 0.0) * weight",
-            "np.where(finite, e.got - e.want, 0.0) * weight",
-            HYPOTHESES,
-        ),
+        ("e.got / c.array)", "e.got * c.array)", HYPOTHESES),
+        ("if e.explains(e.got + total(fit))), None", "if e.explains(e.got - total(fit))), None", HYPOTHESES),
     ],
+    "diagnosis/indices.py": [("along > 1", "along > 2", HYPOTHESES)],
+    "diagnosis/kinks.py": [("len(bad) == 1 and", "len(bad) == 2 and", HYPOTHESES)],
+    "diagnosis/fitting.py": [("/ determinant\n        second", "* determinant\n        second", HYPOTHESES)],
 }

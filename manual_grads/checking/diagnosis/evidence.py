@@ -1,31 +1,49 @@
 """A wrong result beside what it should be, and what a hypothesis would leave of the error."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from manual_grads.checking.arrays import Entries, Leaf, is_float
-from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import compiled
-from manual_grads.checking.judging.judge import Finding
-from manual_grads.checking.judging.measure import ratios
+from manual_grads.checking.arrays import Entries, Leaf, scale_of
 
-EXPLAINED = 8.0  # allowances: an explanation need not have the rounding errors of the right formula
+EXPLAINED = 8.0  # allowances: an explanation need not have the rounding errors of the right formula;
+MUCH_BETTER = (
+    4.0  # but it leaves at most one part in so many of an error, or what is wrong by little would be explained
+)
+NEXT_TO_NOTHING = 1e-3  # of a point's largest entry: where so much is allowed, an error isn't spoken of
 MIN_SHARE_EXPLAINED = 0.99  # of all entries, as single ones may be ill-conditioned in the wrong formula alone;
 MIN_SHARE_OF_WRONG_EXPLAINED = 0.9  # and of those that are wrong, which may be few
-MIN_SHARE_OF_SLOPES = 0.5  # that have to be well determined, for slopes to say anything
 
 Named = tuple[str, Leaf]  # an array, and what to call it
 
 
-class Evidence(NamedTuple):
+class Counterfactual(NamedTuple):
+    """What the result should be if something were so that isn't; a result that is this shows the mistake."""
+
+    cause: str  # the hypothesis' name
+    text: str
+    result: Leaf
+
+
+class WrongSum(NamedTuple):
+    """A sum of entries at a tie that isn't what it has to be."""
+
+    axes: tuple[int, ...]  # of the leaf; all of them, if it is of all entries
+    point: int
+    got: float
+    want: float
+
+
+# Equal to itself alone, so that what is computed of it can be kept.
+@dataclass(frozen=True, eq=False)
+class Evidence:
     """A result that is wrong, one leaf of it, beside what it should be, all stacked over the points."""
 
     where: str  # how to call the leaf: "" if it is the only one
     got: Leaf
-    want: Leaf
+    want: Leaf  # at a kink, what is right and nearest
     decided: Entries
     allowance: Leaf
     ratio: Float[np.ndarray, "points *leaf"]  # the error as a part of the allowance
@@ -33,90 +51,49 @@ class Evidence(NamedTuple):
     inputs: list[Named]  # the arguments' arrays
     value: list[Leaf]  # the forward's
     others: list[Named]  # what else there is to compare with: other results and gradients
+    directions: tuple[str, ...] = ()  # which of the inputs are cotangents or tangents
+    within: tuple[Named, ...] = ()  # what the forward computes on its way
+    backward: tuple[Named, ...] = ()  # and the gradients there
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    kinks: Entries | None = None  # where several numbers are right
+    sums: tuple[WrongSum, ...] = ()
 
     @property
     def wrong(self) -> Entries:
         """The entries that are wrong."""
         return self.ratio > 1
 
+    @property
+    def judged(self) -> Entries:
+        """The entries that are decided, and of which one number is right: what a formula has to explain."""
+        return self.decided if self.kinks is None else self.decided & ~self.kinks
+
     def error(self, instead: Leaf) -> float:
-        """The worst error that another result would have, absolute."""
+        """The worst error that another result would have, relative to what is largest at its point."""
+        largest = scale_of(self.want)
+        # Where all of a point is next to nothing, what is left of it is rounding.
+        counts = self.judged & (self.allowance < NEXT_TO_NOTHING * largest)
+        counts = counts if (counts & self.wrong).any() else self.judged
         with np.errstate(all="ignore"):
-            error = np.where(self.decided, np.abs(instead - self.want), 0.0)
-        return float(np.nanmax(error, initial=0.0))
+            error = np.abs(instead - self.want) / np.where(largest > 0, largest, 1.0)
+        return float(np.nanmax(np.where(counts, error, 0.0), initial=0.0))
 
     def explains(self, instead: Leaf, allowance: float = 1.0) -> bool:
         """Whether another result would leave nearly nothing: of all entries, and of those that are wrong."""
         with np.errstate(all="ignore"):
-            right = np.abs(instead - self.want) / self.allowance <= EXPLAINED * allowance
-        finite = np.isfinite(self.got)
-        every, wrong = right[self.decided & finite], right[self.wrong & finite]
+            left, before = np.abs(instead - self.want), np.abs(self.got - self.want)
+            right = left <= EXPLAINED * allowance * self.allowance
+            better = right & (left <= before / MUCH_BETTER)
+        finite = np.isfinite(self.got) & self.judged
+        every, wrong = right[finite], better[self.wrong & finite]
         if not wrong.size:
             return False
         return bool(np.mean(every) > MIN_SHARE_EXPLAINED and np.mean(wrong) > MIN_SHARE_OF_WRONG_EXPLAINED)
 
-
-def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
-    """The leaves that are wrong."""
-    outcome, expected, trial = finding.outcome, finding.expected, finding.trial
-    assert expected is not None and trial is not None
-    points = outcome.points
-    where = [f"result[{i}]" if len(outcome.leaves) > 1 else "" for i in range(len(outcome.leaves))]
-    named = [(f"what {w} should be", leaf.want) for w, leaf in zip(where, expected.leaves, strict=True)]
-    named += _slopes(finding, where) + _gradients(claim, trial.arrays)
-    every = [
-        Evidence(
-            where=where[i],
-            got=got,
-            want=leaf.want[points],
-            decided=leaf.decided[points],
-            allowance=leaf.allowance[points],
-            ratio=ratios(got, leaf, points),
-            points=[trial.names[p] for p in points],
-            inputs=[(name, x[points]) for name, x in zip(claim.names, trial.arrays, strict=True)],
-            value=[v[points] for v in expected.value],
-            others=[(name, x[points]) for name, x in named if not _same(x, leaf.want, leaf.decided)],
-        )
-        for i, (got, leaf) in enumerate(zip(outcome.leaves, expected.leaves, strict=True))
-    ]
-    return [e for e in every if e.wrong.any()]
-
-
-def _slopes(finding: Finding, where: list[str]) -> list[Named]:
-    """The slopes by differences, which may be what was meant where autodiff was told not to be."""
-    assert finding.expected is not None
-    found = []
-    for w, leaf in zip(where, finding.expected.leaves, strict=True):
-        if "differences" not in leaf.by_oracle:
-            continue
-        slope = leaf.by_oracle["differences"]
-        known = np.isfinite(slope)
-        if known.mean() > MIN_SHARE_OF_SLOPES:
-            name = f"the slope{f' of {w}' if w else ''} by differences, which autodiff is told not to be, "
-            name += "as by a stop_gradient"
-            # Where it isn't well determined, it says nothing; where it is, nearly all have to agree.
-            found.append((name, np.where(known, slope, leaf.want)))
-    return found
-
-
-def _gradients(claim: Claim, arrays: list[Leaf]) -> list[Named]:
-    """The forward's gradients with respect to each argument: the result may be another one's."""
-    floats = tuple(i for i, x in enumerate(arrays) if is_float(x))
-
-    def total(*leaves: Any) -> Any:
-        return sum(v.sum() for v in jax.tree.leaves(claim.value(*leaves)))
-
-    try:
-        found = compiled(jax.vmap(jax.grad(total, floats)), "float64", optimised=False)(*arrays)
-    except Exception:  # no function to differentiate, or none of all its arguments: one explanation fewer
-        return []
-    names = claim.names
-    return [(f"the gradient with respect to args{names[i]}", np.asarray(g)) for i, g in zip(floats, found, strict=True)]
-
-
-def _same(x: Leaf, want: Leaf, decided: Entries) -> bool:
-    """Whether it is what the leaf should be, and so no news."""
-    return x.shape == want.shape and np.allclose(x[decided], want[decided], rtol=1e-6, atol=1e-300)
+    def equals(self, other: Leaf) -> bool:
+        """Whether the result is this, which isn't what it should be."""
+        with np.errstate(all="ignore"):
+            return other.shape == self.got.shape and self.explains(self.want + (self.got - other))
 
 
 def shortened(x: np.ndarray) -> str:

@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import rows_of
+from manual_grads.checking.diagnosis.along import residual_along
+from manual_grads.checking.diagnosis.constants import constant_factor
 from manual_grads.checking.diagnosis.evidence import Evidence, shortened
+from manual_grads.checking.diagnosis.indices import by_label, duplicate_indices, off_by_one
+from manual_grads.checking.diagnosis.kinks import at_kinks, at_ties, special_value
 from manual_grads.checking.diagnosis.places import (
-    by_label,
     clipped,
     diagonals,
     negative_inputs,
@@ -19,13 +22,19 @@ from manual_grads.checking.diagnosis.places import (
     special_points,
     tails,
 )
-from manual_grads.checking.diagnosis.terms import missing_factor, missing_term, missing_terms, mistaken, residual_along
+from manual_grads.checking.diagnosis.terms import (
+    missing_factor,
+    missing_term,
+    missing_terms,
+    mistaken,
+    recognised,
+    wrong_axis,
+)
 from manual_grads.checking.report import Hypothesis
 
-SAME_FACTOR = 1e-4  # relative: a factor so close to a named number is that number
-ONE = 1e-6  # a factor so close to 1 is no explanation
 MIN_DISTINCT = 8  # numbers: of fewer, such as 0.5 and 1, all may be of a narrow format by chance
 MAX_PERMUTED = 5  # entries: of so many, all orders are tried (120)
+MOST_POINTS = 0.5  # a mistake at more than this share of them is everywhere
 MIN_SHARE_RIGHT = 0.1  # of the entries: if fewer are right, it isn't zeros that are wrong
 
 
@@ -33,9 +42,10 @@ def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
     """Explanations, the best first; `right` is how many other results there are nothing wrong with."""
     found: dict[str, Hypothesis] = {}
     for e in wrong:
-        # Where nothing but NaN is wrong, its place is all there is to find.
-        for hypothesis in HYPOTHESES if (e.wrong & np.isfinite(e.got)).any() else (not_finite, tails, special_points):
-            for h in hypothesis(e):
+        explained = False
+        for hypothesis in _in_order(e):
+            for h in () if explained and hypothesis in OF_THE_UNEXPLAINED else hypothesis(e):
+                explained |= hypothesis in OF_ALL_NUMBERS
                 text = f"{e.where}: {h.text}" if e.where else h.text
                 if h.name in found:
                     if text not in found[h.name].text:
@@ -50,6 +60,17 @@ def of_values(wrong: list[Evidence], right: int) -> list[Hypothesis]:
     return list(found.values())
 
 
+def _in_order(e: Evidence) -> tuple[Callable[[Evidence], Iterator[Hypothesis]], ...]:
+    """The hypotheses to be tried; NaN at some points comes after what is wrong at most of them, else first."""
+    if any(True for of_kinks in (at_kinks, at_ties) for _ in of_kinks(e)):
+        return ONLY_AT_KINKS
+    numbers = e.wrong & np.isfinite(e.got)
+    if not numbers.any():
+        return (not_finite, *WITHOUT_NUMBERS)
+    everywhere = rows_of(numbers).mean() > MOST_POINTS
+    return (*HYPOTHESES, not_finite) if everywhere else (not_finite, *HYPOTHESES)
+
+
 def not_finite(e: Evidence) -> Iterator[Hypothesis]:
     """NaN or infinity where the truth is finite."""
     bad = e.decided & ~np.isfinite(e.got)
@@ -58,51 +79,6 @@ def not_finite(e: Evidence) -> Iterator[Hypothesis]:
         inputs = ", ".join(f"args{name} = {shortened(x[at[0]])}" for name, x in e.inputs)
         text = f"{e.got[at]} where the truth is {e.want[at]:.6g}, at '{e.points[at[0]]}': {inputs}"
         yield Hypothesis("not finite", f"NaN or infinity at {int(rows_of(bad).sum())} points: {text}")
-
-
-def constant_factor(e: Evidence) -> Iterator[Hypothesis]:
-    """The sign, or a factor that is the same everywhere."""
-    large = e.decided & np.isfinite(e.got) & (np.abs(e.want) > 1e3 * e.allowance) & (e.want != 0)
-    if not large.any():
-        return
-    factor = float(np.median(e.got[large] / e.want[large]))
-    if factor == 0:
-        if not e.got[large].any():
-            yield Hypothesis("zero", "the result is zero where it should not be")
-        return
-    named = _named(factor, e)
-    exact = named[1] if named else factor
-    if abs(exact - 1) < ONE or not e.explains(e.got / exact, max(1.0, 1 / abs(exact))):
-        return
-    before, after = e.error(e.got), e.error(e.got / exact)
-    evidence = f"multiplying by {1 / exact:.6g} brings the worst error from {before:.2g} to {after:.2g}"
-    if exact == -1:
-        yield Hypothesis("sign", f"the sign is flipped: {evidence}")
-    else:
-        yield Hypothesis("constant factor", f"a constant factor {named[0] if named else f'{factor:.6g}'}: {evidence}")
-
-
-def _named(factor: float, e: Evidence) -> tuple[str, float] | None:
-    """The factor as 2, 1/N or the like."""
-    sign, size = ("-" if factor < 0 else ""), abs(factor)
-    known = {"1": 1.0, "2": 2.0, "1/2": 0.5, "4": 4.0, "1/4": 0.25, "π": np.pi, "1/π": 1 / np.pi, "2π": 2 * np.pi}
-    known |= {"√2": 2**0.5, "1/√2": 0.5**0.5, "√(2π)": (2 * np.pi) ** 0.5, "ln 2": np.log(2), "1/ln 2": 1 / np.log(2)}
-    for name, x in [*e.inputs, ("the result", e.want)]:
-        where = f"args{name}" if name.startswith("[") else name
-        for axis, n in enumerate(x.shape[1:]):
-            if n > 1:
-                meant = f"(N = {n}, axis {axis} of {where})"
-                known |= {f"N {meant}": n, f"1/N {meant}": 1 / n, f"√N {meant}": n**0.5, f"1/√N {meant}": n**-0.5}
-                known |= {f"N/(N−1) {meant}": n / (n - 1), f"(N−1)/N {meant}": (n - 1) / n}
-        n = int(np.prod(x.shape[1:]))
-        if x.ndim > 2 and n > 1:
-            known |= {f"N (N = {n}, the size of {where})": n, f"1/N (N = {n}, the size of {where})": 1 / n}
-    fits = [name for name, c in known.items() if abs(size - c) < SAME_FACTOR * c]
-    if not fits:
-        return None
-    numbers = sorted((name for name in fits if "N" in name), key=lambda name: ("N−1" in name, "√" in name))
-    names = [n for n in fits if "N" not in n] + numbers[:3]
-    return sign + " = ".join(names), (-1 if sign else 1) * float(known[fits[0]])
 
 
 def rounded(e: Evidence) -> Iterator[Hypothesis]:
@@ -146,6 +122,14 @@ def swapped(e: Evidence) -> Iterator[Hypothesis]:
             return
 
 
+def counterfactual(e: Evidence) -> Iterator[Hypothesis]:
+    """The result is what it would have to be if an argument were another."""
+    for c in e.counterfactuals:
+        if e.equals(c.result):
+            yield Hypothesis(c.cause, c.text)
+            return
+
+
 def zeros(e: Evidence) -> Iterator[Hypothesis]:
     """Right but where it is zero, or where it should be: a mask that is wrong, or was forgotten."""
     wrong = e.wrong & np.isfinite(e.got)
@@ -161,17 +145,22 @@ def zeros(e: Evidence) -> Iterator[Hypothesis]:
 
 # What explains every number comes first; then where it is wrong; then what some numbers a point explain.
 HYPOTHESES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
-    not_finite,
+    special_value,
     constant_factor,
     rounded,
     rearranged,
+    duplicate_indices,
+    wrong_axis,
+    counterfactual,
     diagonals,
+    off_by_one,
     missing_term,
     missing_factor,
     swapped,
     one_place,
     clipped,
     by_label,
+    mistaken,
     negative_inputs,
     tails,
     some_places,
@@ -179,6 +168,23 @@ HYPOTHESES: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     zeros,
     missing_terms,
     residual_along,
-    mistaken,
+    recognised,
     special_points,
 )
+# What says where all numbers come from, and what needn't be asked after that.
+OF_ALL_NUMBERS = (
+    constant_factor,
+    rounded,
+    rearranged,
+    duplicate_indices,
+    wrong_axis,
+    counterfactual,
+    missing_term,
+    missing_factor,
+    mistaken,
+)
+OF_THE_UNEXPLAINED = (wrong_axis, missing_term, missing_factor, missing_terms, residual_along, recognised)
+# Where several numbers are right, a formula for one of them says nothing.
+ONLY_AT_KINKS = (not_finite, at_kinks, at_ties, special_points)
+# Where nothing but NaN is wrong, its place is all there is to find.
+WITHOUT_NUMBERS = (tails, special_value, special_points)

@@ -10,9 +10,17 @@ from manual_grads.checking.trials.calls import Complaint
 def of_behaviour(found: list[Finding], rows: list[Row]) -> list[Hypothesis]:
     """Explanations by what fails and what doesn't; each name once."""
     causes = [cause for finding in found for cause in _of_complaint(finding)]
-    causes += _of_formats(rows)
     causes += _of_transforms(rows)
     return list({h.name: h for h in reversed(causes)}.values())[::-1]
+
+
+def of_formats(rows: list[Row]) -> Iterator[Hypothesis]:
+    """Wrong in one format and right in another, where the same check was made in both."""
+    passes = _passes(rows)
+    pairs = [(a, b) for (a, x), bad in passes.items() for (b, y), good in passes.items() if x == y and good > bad]
+    if pairs and not {a for a, _ in pairs} & {b for _, b in pairs}:
+        bad, good = (", ".join(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+        yield Hypothesis("one dtype", f"wrong only in {bad}; right in {good}")
 
 
 def _of_complaint(finding: Finding) -> Iterator[Hypothesis]:
@@ -43,15 +51,6 @@ def of_shape(complaint: Complaint) -> Iterator[Hypothesis]:
     elif len(got) < len(expected) and (trailing or leading):
         text = f"reduced too far: of {expected}, the axes {expected} less {got} were summed or averaged"
         yield Hypothesis("reduced too far", text)
-
-
-def _of_formats(rows: list[Row]) -> Iterator[Hypothesis]:
-    """Wrong in one format and right in another, where the same check was made in both."""
-    passes = _passes(rows)
-    pairs = [(a, b) for (a, x), bad in passes.items() for (b, y), good in passes.items() if x == y and good > bad]
-    if pairs and not {a for a, _ in pairs} & {b for _, b in pairs}:
-        bad, good = (", ".join(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-        yield Hypothesis("one dtype", f"wrong only in {bad}; right in {good}")
 
 
 def _of_transforms(rows: list[Row]) -> Iterator[Hypothesis]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from manual_grads.checking.diagnosis.evidence import Evidence, evidence_of, shortened
+from manual_grads.checking.diagnosis.evidence import Evidence, shortened
+from manual_grads.checking.diagnosis.gathered import evidence_of
 from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.judging.measure import WorstEntry
 from manual_grads.checking.trials.calls import Outcome

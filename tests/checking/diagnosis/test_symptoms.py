@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manual_grads.checking.diagnosis.symptoms import of_behaviour, of_shape
+from manual_grads.checking.diagnosis.symptoms import of_behaviour, of_formats, of_shape
 from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.report import Row
@@ -34,11 +34,6 @@ ALONE = [row("vmap over args[0]", False, kind="call with one batched")]
         (rows(["eager", "jit"], ["vmap of jit", "scan"]), "only when batched", "wrong only when batched: scan, vmap"),
         (rows(["eager"], ["jit", "vmap of jit"]), "only when jitted", "right eagerly, wrong under jit, vmap of jit"),
         (rows(["jit"], ["eager"]), "only when eager", "right when compiled, wrong eagerly"),
-        (
-            rows(["jit of vmap"]) + rows([], ["jit of vmap"], dtype="float32"),
-            "one dtype",
-            "only in float32; right in f",
-        ),
     ],
 )
 def test_what_fails_and_what_does_not(made, name, said):
@@ -60,6 +55,12 @@ def test_what_fails_and_what_does_not(made, name, said):
 )
 def test_what_says_nothing(made):
     assert not of_behaviour([], made)
+    assert not list(of_formats(made))
+
+
+def test_one_format():
+    (cause,) = of_formats(rows(["jit of vmap"]) + rows([], ["jit of vmap"], dtype="float32"))
+    assert cause == ("one dtype", "wrong only in float32; right in float64")
 
 
 @pytest.mark.smoke
