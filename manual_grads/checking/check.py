@@ -95,7 +95,20 @@ def check_gradient(
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol is {rtol!r}, expected a part of the result's size: at least 0, and less than 1")
     how = Sampling(draw, drawn, None if scales is None else _scales(scales))
-    return check(claim, example, how, dtypes=dtypes, thorough=thorough, trust_rules=trust_rules, rtol=rtol, seed=seed)
+    asked = {"args": sampler, "dtypes": dtypes, "trust_rules": trust_rules, "domain": domain, "scales": scales}
+    asked = {name: given for name, given in (asked | {"rtol": rtol}).items() if given}
+    asked |= {} if thorough else {"thorough": False}
+    return check(
+        claim,
+        example,
+        how,
+        asked,
+        dtypes=dtypes,
+        thorough=thorough,
+        trust_rules=trust_rules,
+        rtol=rtol,
+        seed=seed,
+    )
 
 
 def _scales(scales: Sequence[float]) -> tuple[float, ...]:
@@ -110,6 +123,7 @@ def check(
     claim: Claim,
     example: list[Any],
     sampling: Sampling = AS_THE_EXAMPLE,
+    asked: dict[str, Any] | None = None,
     *,
     dtypes: Sequence[Any] | None,
     thorough: bool,
@@ -117,7 +131,7 @@ def check(
     rtol: float = 0.0,
     seed: int,
 ) -> Report:
-    """Checks a claim, at points made from the example's arrays; as `check_gradient` does."""
+    """Checks a claim, at points made from the example's arrays; as `check_gradient` does, of which that was `asked`."""
     # What is to be tried.
     trials: list[Trial] = []
     found: list[Finding] = []
@@ -158,7 +172,7 @@ def check(
         report = _report(claim, rows, oracles, trials, judgements, seed)
         if found:
             complaint = found[0].outcome.complaint
-            raise mismatch(claim, found, report, example) from (complaint and complaint.error)
+            raise mismatch(claim, found, report, example, asked) from (complaint and complaint.error)
     _refuse_if_unjudged(trials, judgements, report)
     return report
 

@@ -10,6 +10,7 @@ def found():
     return public_rules.survey(["relu", "logaddexp"])
 
 
+@pytest.mark.smoke
 def test_ours_passes_what_is_right_and_rejects_the_rest(found):
     ours = found["`check_rule(thorough=False)`"]
     assert ours["missed"] == ours["false alarms"] == []
