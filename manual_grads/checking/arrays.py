@@ -25,7 +25,7 @@ def computing_in(format_name: str) -> Iterator[None]:
     The one place in which a check changes `jax.enable_x64`, so that what runs under which setting can be looked up.
     """
     wide = format_name == "float64"
-    with jax.enable_x64(wide), quiet(), _other_threads_in(wide) if CALLS_BACK.get() else nullcontext():
+    with _other_threads_in(wide) if CALLS_BACK.get() else nullcontext(), jax.enable_x64(wide), quiet():
         yield
 
 
@@ -41,7 +41,7 @@ def calling_back(calls: bool) -> Iterator[None]:
 
 @contextmanager
 def _other_threads_in(wide: bool) -> Iterator[None]:
-    before = jax.config.values["jax_enable_x64"]
+    before = jax.config.values["jax_enable_x64"]  # to be read outside of `jax.enable_x64`, which it reflects
     jax.config.update("jax_enable_x64", wide)
     try:
         yield

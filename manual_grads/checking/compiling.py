@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, quiet
+from manual_grads.checking.arrays import CALLS_BACK, computing_in, quiet
 
 MAX_BYTES_AT_ONCE = 2**29  # that the points of one call may take, of what the functions make of them
 ARRAYS_AT_ONCE = 6  # as large as the largest: about so many are alive at a time in an evaluation
@@ -30,7 +30,8 @@ class Compiled(NamedTuple):
         """Its results."""
         with computing_in(self.format_name):
             if self.at_once is None or len(args[-1]) <= self.at_once:
-                return self.jitted(*args)
+                # What calls back has to be done before the setting ends that its thread sees.
+                return jax.block_until_ready(self.jitted(*args)) if CALLS_BACK.get() else self.jitted(*args)
             points = len(args[-1])
             blocks = np.resize(np.arange(points), (-(-points // self.at_once), self.at_once))
             results = [jax.device_get(self.jitted(*self._some(args, block))) for block in blocks]

@@ -51,7 +51,7 @@ def test_a_right_rule_passes(file, capsys):
 def test_a_wrong_rule_fails_and_is_explained(file, capsys):
     assert main(["check", file(RIGHT.replace("4 * x**3", "2 * x**3"))]) == 1
     printed = capsys.readouterr().out
-    assert "a constant factor 1/2" in printed
+    assert "a constant factor 0.5, perhaps 1/2" in printed
     assert printed.rstrip().endswith("NOT everything holds")
     assert max(len(line) for line in printed.splitlines() if "import" not in line) <= 120
 
@@ -69,7 +69,7 @@ def test_what_is_to_be_pasted_runs_when_it_is(columns, file, monkeypatch, capsys
     monkeypatch.syspath_prepend(str(Path(path).parent))
     for code in codes:
         assert isinstance(ast.parse(code).body[-1], ast.Expr)
-        with pytest.raises(GradientMismatch, match="a constant factor 1/2"):
+        with pytest.raises(GradientMismatch, match="a constant factor 0.5, perhaps 1/2"):
             exec(code, {})
 
 
