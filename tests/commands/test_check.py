@@ -69,7 +69,7 @@ def test_what_is_to_be_pasted_runs_when_it_is(columns, file, monkeypatch, capsys
     monkeypatch.syspath_prepend(str(Path(path).parent))
     for code in codes:
         assert isinstance(ast.parse(code).body[-1], ast.Expr)
-        with pytest.raises(GradientMismatch, match="a constant factor 0.5, perhaps 1/2"):
+        with pytest.raises(GradientMismatch, match=r"a constant factor 0\.5, perhaps 1/2"):
             exec(code, {})
 
 
