@@ -82,8 +82,8 @@ def _option(name: str, value: Any) -> Spelled:
         if all(p.text for p in parts.values()):
             text = ", ".join(f"{k!r}: {p.text}" for k, p in parts.items())
             return Spelled(f"{name}={{{text}}}", tuple(i for p in parts.values() for i in p.imports))
-    elif isinstance(value, list | tuple) and not literal(value):
-        value = tuple(jnp.dtype(x).name for x in value)
+    elif isinstance(value, list | tuple):
+        value = tuple(jnp.dtype(x).name for x in value) if name == "dtypes" else tuple(value)
     text = literal(value)
     return Spelled(f"{name}={text}") if text else Spelled(f"{name}={name}", (), f"{name} is what you gave")
 

@@ -60,9 +60,11 @@ def deep(p, x):
 p = {name: (random.normal(size=(96, 96)) / 10).astype("f") for name in "ab"}
 x = random.normal(size=(16, 96)).astype("f")
 check_gradient(deep, jax.grad(deep), (p, x), thorough=THOROUGH)
+"""
+ONE_WRONG = """
 try:
     check_gradient(deep, lambda p, x: jax.tree.map(lambda g: g.at[5, 7].multiply(1.1), jax.grad(deep)(p, x)), (p, x),
-                   thorough=THOROUGH)
+                   thorough=False)
 except GradientMismatch:
     pass
 else:
@@ -86,7 +88,7 @@ random = np.random.default_rng(0)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
-    [LOGITS, NETWORK.replace("THOROUGH", "False"), NETWORK.replace("THOROUGH", "True"), ATTENTION],
+    [LOGITS, NETWORK.replace("THOROUGH", "False") + ONE_WRONG, NETWORK.replace("THOROUGH", "True"), ATTENTION],
     ids=["8 × 1000 logits", "18,432 parameters, quick", "18,432 parameters", "attention"],
 )
 def test_it_is_checked_in_little_memory(program):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def products(e: Evidence, backward: bool = False) -> list[Candidate]:
         found = [c._replace(array=x) for c in (*directed, *sums) for x in fitted(c.array, shape)]
         spread = list(_fitting(factors, shape))[:MAX_FACTORS] + _within(e, factors)
         most = room(e)
-        found += list(_matrix_products(e, factors, directed))[:most]
+        found += islice(_matrix_products(e, factors, directed), most)
         for d in [*_fitting(directed[: len(e.backward if backward else e.directions)], shape), *_fitting(sums, shape)]:
             if len(found) + len(spread) > most:
                 break
