@@ -188,7 +188,8 @@ WRONG = {
     "network: no σ'": (
         NET,
         net(lambda x, A, B, y, h, dv, d, dx, dA, dB: ((dv @ B) @ A, (dv @ B).T @ x, dB)),
-        {"one output", "unexplained", "missing factor", "missing term"},
+        # The gradient at σ's result in the place of that before it is what a missing σ' makes.
+        {"one output", "unexplained", "missing factor", "missing term", "mistaken"},
     ),
     "network: σ not σ'": (
         NET,
