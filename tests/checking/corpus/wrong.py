@@ -216,7 +216,7 @@ WRONG = {
     "network: dx by the wrong B": (
         NET,
         net(lambda x, A, B, y, h, dv, d, dx, dA, dB: (dv @ B @ A, dA, dB)),
-        {"one output", "missing factor", "missing term"},
+        {"one output", "missing factor", "missing term", "mistaken"},
     ),
     "network: two missing": (NET, net(lambda x, A, B, y, h, dv, d, dx, dA, dB: (dx, dA)), {"wrong tree"}),
     "layer norm: no mean": (
