@@ -58,8 +58,8 @@ def quiet() -> Iterator[None]:
 
 
 def is_float(x: Any) -> bool:
-    """Whether an array is of a floating-point format."""
-    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+    """Whether an array, or a number, is of a floating-point format."""
+    return bool(jnp.issubdtype(x.dtype if hasattr(x, "dtype") else jnp.result_type(x), jnp.floating))
 
 
 def eps_of(dtype: Any) -> float:

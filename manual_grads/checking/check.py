@@ -95,20 +95,31 @@ def check_gradient(
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol is {rtol!r}, expected a part of the result's size: at least 0, and less than 1")
     how = Sampling(draw, drawn, None if scales is None else _scales(scales))
-    asked = {"args": sampler, "dtypes": dtypes, "trust_rules": trust_rules, "domain": domain, "scales": scales}
-    asked = {name: given for name, given in (asked | {"rtol": rtol}).items() if given}
-    asked |= {} if thorough else {"thorough": False}
     return check(
         claim,
         example,
         how,
-        asked,
+        given(
+            thorough,
+            args=sampler,
+            dtypes=dtypes,
+            trust_rules=trust_rules,
+            domain=domain,
+            scales=scales,
+            rtol=rtol or None,
+        ),
         dtypes=dtypes,
         thorough=thorough,
         trust_rules=trust_rules,
         rtol=rtol,
         seed=seed,
     )
+
+
+def given(thorough: bool, **options: Any) -> dict[str, Any]:
+    """The options that a caller gave, which a reproduction repeats."""
+    some = {name: value for name, value in options.items() if value is not None and value is not False}
+    return some if thorough else some | {"thorough": False}
 
 
 def _scales(scales: Sequence[float]) -> tuple[float, ...]:
@@ -232,7 +243,7 @@ def _report(
     )
 
 
-def _ranges(claim: Claim, trials: list[Trial], judgements: list[Judgement]) -> list[str]:
+def _ranges(claim: Claim, trials: list[Trial], judgements: list[Judgement]) -> tuple[str, ...]:
     """Of each argument, the least and the largest number that was tried where the forward is finite."""
     found = []
     for i, name in enumerate(claim.names):
@@ -240,7 +251,7 @@ def _ranges(claim: Claim, trials: list[Trial], judgements: list[Judgement]) -> l
         numbers = np.concatenate([x.ravel() for x in tried] or [np.zeros(0)])
         if numbers.size and numbers.dtype != bool:
             found.append(f"args{name} from {numbers.min():.4g} to {numbers.max():.4g}")
-    return found
+    return tuple(found)
 
 
 def _notes(trials: list[Trial], judgements: list[Judgement]) -> list[str]:

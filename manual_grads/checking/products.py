@@ -22,7 +22,7 @@ def pulled_back(of: Callable[..., Any], chosen: tuple[int, ...], apart: bool = F
 
     def products(*args_and_cotangents: Any) -> Any:
         *args, cotangents = args_and_cotangents
-        of_floats, floats = _of_floats(of, args, chosen)
+        of_floats, floats = of_chosen(of, args, chosen)
         value, pull = jax.vjp(of_floats, *floats)
         everything = value, pull(cotangents)
         if not apart:
@@ -42,7 +42,7 @@ def pushed_forward(of: Callable[..., Any], chosen: tuple[int, ...], apart: bool 
 
     def products(*args_and_tangents: Any) -> Any:
         *args, tangents = args_and_tangents
-        of_floats, floats = _of_floats(of, args, chosen)
+        of_floats, floats = of_chosen(of, args, chosen)
         everything = jax.jvp(of_floats, floats, tangents)[1]
         if not apart:
             return everything
@@ -80,12 +80,12 @@ def chosen_floats(
 
 def _differentiable(f: Callable[..., Any], args: tuple[Any, ...], chosen: list[int]) -> bool:
     """Whether JAX differentiates it in these leaves, in one mode at least."""
-    of_floats, floats = _of_floats(f, args, tuple(chosen))
+    of_floats, floats = of_chosen(f, args, tuple(chosen))
     backwards = traces(lambda *some: jax.vjp(of_floats, *some)[1](of_floats(*some)), floats)
     return backwards or traces(lambda *some: jax.jvp(of_floats, some, some), floats)
 
 
-def _of_floats(of: Callable[..., Any], args: Any, chosen: tuple[int, ...]) -> tuple[Callable[..., Any], list[Any]]:
+def of_chosen(of: Callable[..., Any], args: Any, chosen: tuple[int, ...]) -> tuple[Callable[..., Any], list[Any]]:
     """`of` as a function of these leaves of its arguments, and what they are."""
     leaves, structure = jax.tree.flatten(tuple(args))
 

@@ -38,7 +38,7 @@ class Report(NamedTuple):
     judged: float  # the share of the entries
     notes: list[str]
     seed: int
-    ranges: list[str] = []  # noqa: RUF012 - of each argument, what was tried
+    ranges: tuple[str, ...] = ()  # of each argument, what was tried
 
     @property
     def passed(self) -> bool:

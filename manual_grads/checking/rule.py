@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import computing_in
-from manual_grads.checking.check import check
+from manual_grads.checking.check import check, given
 from manual_grads.checking.claim import as_arguments, as_claim
 from manual_grads.checking.compiling import traces
 from manual_grads.checking.constants import keep_settings_apart
@@ -82,7 +82,8 @@ def check_rule(
         )
     mine, plain = _floating_results(f), _floating_results(reference or without_rules(f))
     every, notes = _asked(f, mine, args, argnums, thorough)
-    options = _Options(dtypes, thorough, domain or {}, seed)
+    asked = given(thorough, reference=reference, argnums=argnums, dtypes=dtypes, domain=domain)
+    options = _Options(dtypes, thorough, domain or {}, seed, asked)
     # Whether the rules have a part in that.
     followed = [name for name in names if name not in hidden]
     found = hidden + (_reached(every[0], mine, followed, options) if followed else [])
@@ -112,6 +113,7 @@ class _Options(NamedTuple):
     thorough: bool
     domain: dict[str, Any]
     seed: int
+    asked: dict[str, Any]  # of these and the others, what the caller gave
 
 
 class _Products(NamedTuple):
@@ -172,6 +174,7 @@ def _report(
         claim._replace(ruled=f, differenced=differenced),
         example,
         Sampling(laws=laws(options.domain, claim.names, example)),
+        options.asked,
         dtypes=options.dtypes,
         thorough=options.thorough,
         trust_rules=True,

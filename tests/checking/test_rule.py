@@ -252,6 +252,16 @@ def test_the_reproduction_asks_the_same_question():
         exec(line, {})
 
 
+def test_the_reproduction_repeats_what_was_asked():
+    f = with_rule(lambda x, c: (2 * right(x, c)[0],))
+    options = {"argnums": 0, "domain": {"[0]": "positive"}, "dtypes": ["float32"]}
+    with pytest.raises(GradientMismatch) as caught:
+        check_rule(f, (abs(X),), thorough=False, reference=sum_log_cosh, **options)
+    (line,) = (line for line in str(caught.value).splitlines() if line.strip().startswith("import "))
+    assert "argnums=0, dtypes=('float32',), domain={'[0]': 'positive'}, thorough=False, seed=0)" in line
+    assert "reference=" in line
+
+
 @pytest.mark.parametrize("thorough", [True, False])
 def test_check_gradient_does_not_trust_a_wrong_rule(thorough):
     wrong = WRONG["another function's derivative"]

@@ -26,10 +26,17 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/kinks.py": [
         ("moved < SAME_SIDE * width", "moved < np.inf", f"{HERE}/truth/test_kinks.py"),
         ("MIN_JUMP * _scale", "0.1 * _scale", f"{HERE}/truth/test_kinks.py"),
-        ("_own(jumps, beside, noise), BEYOND_OWN", "~jumps, BEYOND_OWN", f"{HERE}/truth/test_kinks.py"),
+        ("np.where(own, BEYOND_OWN", "np.where(~jumps, BEYOND_OWN", f"{HERE}/truth/test_kinks.py"),
         ("BEYOND_OWN, BEYOND_SEVERAL = 0.05, 2.0", "BEYOND_OWN, BEYOND_SEVERAL = 50.0, 2.0", SITUATIONS),
         ("high - low < ODD * widest", "high - low < 0", SITUATIONS),
-        ("(finite & (widest > 0) & ~_own(jumps, beside, noise))", "(finite & False)", f"{HERE}/truth/test_kinks.py"),
+        ("(finite & (widest > 0) & ~own)", "(finite & False)", f"{HERE}/truth/test_kinks.py"),
+    ],
+    "judging/allowances.py": [
+        (
+            "leaf.by_oracle[oracles.claimed_mode]), 0.0)",
+            "leaf.want), 0.0)",
+            f"{SITUATIONS}[kinks: softplus, 0 at 0, in float32 alone]",
+        ),
     ],
     "judging/average.py": [
         ("MIN_OFF = 0.03", "MIN_OFF = 0.3", f"{HERE}/judging/test_average.py"),
@@ -45,7 +52,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return max([1, *(int", "return min([1, *(int", f"{HERE}/test_compiling.py"),
     ],
     "truth/widened.py": [
-        ("x, jnp.float64) if _is_float(x) else x", "x, jnp.float32) if _is_float(x) else x", WIDENED),
+        ("x, jnp.float64) if is_float(x) else x", "x, jnp.float32) if is_float(x) else x", WIDENED),
     ],
     "truth/linearity.py": [
         ("OTHER_COTANGENT = -1.75", "OTHER_COTANGENT = 1.0", f"{SITUATIONS}[rules: a rule that ignores its cotangent]"),

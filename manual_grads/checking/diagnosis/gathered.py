@@ -12,7 +12,7 @@ from manual_grads.checking.diagnosis.counterfactuals import counterfactuals
 from manual_grads.checking.diagnosis.evidence import Evidence, Named, WrongSum
 from manual_grads.checking.diagnosis.within import values_within
 from manual_grads.checking.judging.judge import Finding
-from manual_grads.checking.judging.measure import ratios
+from manual_grads.checking.judging.measure import ratios, ratios_of_sum
 from manual_grads.checking.truth.expected import ExpectedLeaf
 
 MIN_SHARE_OF_SLOPES = 0.5  # that have to be well determined, for slopes to say anything
@@ -71,13 +71,12 @@ def wrong_sums(got: Leaf, leaf: ExpectedLeaf, points: np.ndarray) -> list[WrongS
     """Of each kind of sum that has to be what its terms needn't, the worst."""
     found = []
     for total in leaf.sums:
-        have, want = got.sum(total.axes, keepdims=True), total.want[points]
-        with np.errstate(all="ignore"):
-            ratio = np.where(total.decided[points], np.abs(have - want) / total.allowance[points], 0.0)
-        if ratio.size and np.nanmax(ratio) > 1:
-            at = np.unravel_index(int(np.nanargmax(ratio)), ratio.shape)
+        ratio = ratios_of_sum(got, total, points)
+        if ratio.size and ratio.max() > 1:
+            at = np.unravel_index(int(ratio.argmax()), ratio.shape)
+            have, want = got.sum(total.axes, keepdims=True)[at], total.want[points][at]
             axes = tuple(axis - 1 for axis in total.axes)
-            found.append(WrongSum(axes, int(points[at[0]]), float(have[at]), float(want[at])))
+            found.append(WrongSum(axes, int(points[at[0]]), float(have), float(want)))
     return found
 
 

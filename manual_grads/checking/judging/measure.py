@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from manual_grads.checking.arrays import Leaf
-from manual_grads.checking.truth.expected import Expected, ExpectedLeaf
+from manual_grads.checking.truth.expected import Expected, ExpectedLeaf, ExpectedSum
 
 # A part of the leaf's usual size: an entry below it counts as if it were that large, in ULP.
 SMALLEST_COUNTED = 2.0**-4
@@ -45,10 +45,15 @@ def ratios(got: Leaf, expected: ExpectedLeaf, points: np.ndarray) -> Float[np.nd
     ratio = np.where(np.isnan(ratio), np.where(np.isfinite(got), 0.0, np.inf), ratio)
     ratio = np.where(expected.decided[points], ratio, 0.0)
     for total in expected.sums:
-        with np.errstate(all="ignore"):
-            error = np.abs(got.sum(total.axes, keepdims=True) - total.want[points]) / total.allowance[points]
-        ratio = np.maximum(ratio, np.where(total.decided[points], np.nan_to_num(error, nan=np.inf), 0.0))
+        ratio = np.maximum(ratio, ratios_of_sum(got, total, points))
     return ratio
+
+
+def ratios_of_sum(got: Leaf, expected: ExpectedSum, points: np.ndarray) -> Leaf:
+    """Each sum's error as a part of its allowance, likewise."""
+    with np.errstate(all="ignore"):
+        error = np.abs(got.sum(expected.axes, keepdims=True) - expected.want[points]) / expected.allowance[points]
+    return np.where(expected.decided[points], np.nan_to_num(error, nan=np.inf), 0.0)
 
 
 def _outside(got: Leaf, low: Leaf, high: Leaf) -> Leaf:

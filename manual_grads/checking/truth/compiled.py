@@ -12,7 +12,7 @@ from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, points_at_once, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, forward, reverse, slopes_along
-from manual_grads.checking.truth.own_rules import rules_of, value_when_differentiated, without_rules
+from manual_grads.checking.truth.own_rules import rules_in, value_when_differentiated, without_rules
 from manual_grads.checking.truth.primitives import coarsest_eps, opaque
 from manual_grads.checking.truth.spread import patterns_of_noise
 from manual_grads.checking.truth.widened import in_float64
@@ -93,8 +93,9 @@ def compiled_oracles(
     """
     with computing_in("float64"):
         claim, notes = _in_float64(claim, example, own)
-        text = str(jax.make_jaxpr(claim.value)(*example))
-        points, rules = _points_like(claim, example, text, widest), rules_of(claim.value, *example)
+        value = jax.make_jaxpr(claim.value)(*example).jaxpr
+        text, rules = str(value), rules_in(value)
+        points = _points_like(claim, example, text, widest)
         with_noise = noisy if thorough and not claim.by_differences else noisy_inputs
         oracles = CompiledOracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),

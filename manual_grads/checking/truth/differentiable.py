@@ -4,9 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
-import jax
-
-from manual_grads.checking.arrays import quiet
+from manual_grads.checking.compiling import traces
 from manual_grads.checking.numpy_functions import refuses_tracers
 from manual_grads.checking.truth.numpy_forward import as_jax
 from manual_grads.checking.truth.oracles import differences, forward
@@ -24,24 +22,16 @@ def differentiable(f: Any, by: Callable[..., Any], args: tuple[Any, ...]) -> Dif
     """`f`, of which `by(f)` can't be traced, in forward mode or by differences; as it is, if nothing helps."""
     if not callable(f):
         return Differentiable(f)
-    if refuses_tracers(lambda *a: by(f)(*a), args):
+    given = list(args)
+    if refuses_tracers(lambda *a: by(f)(*a), given):
         return Differentiable(wraps(f)(as_jax(f)), True, "the forward is written in NumPy: " + _ROUGH)
-    if _traces(forward(f), by, args):
+    if traces(lambda *a: by(forward(f))(*a), given):
         return Differentiable(
             wraps(f)(forward(f)), note="JAX can't differentiate the forward backwards: it is judged by forward mode"
         )
-    if _traces(differences(f), by, args):
+    if traces(lambda *a: by(differences(f))(*a), given):
         return Differentiable(wraps(f)(differences(f)), True, "JAX can't differentiate the forward: " + _ROUGH)
     return Differentiable(f)
 
 
 _ROUGH = "its derivative is by central differences in float64, good to about 10⁻⁷"
-
-
-def _traces(f: Callable[..., Any], by: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-    try:
-        with quiet():
-            jax.eval_shape(lambda *a: by(f)(*a), *args)
-    except Exception:  # another way is tried, or it will be raised again
-        return False
-    return True

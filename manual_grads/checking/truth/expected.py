@@ -74,10 +74,10 @@ def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usu
     if another:
         oracles = oracles.in_float32()
         value = leaves_of(oracles.value(*points))
-    # Each leaf, by what the oracles agree on.
-    # One that computes in float32, whatever it is given, isn't known any better in float64.
+    # What computes in float32, whatever it is given, isn't known any better in float64.
     eps = max(eps_of(fmt.name), min(oracles.forward_eps, oracles.example_eps))
     found = evaluated(oracles, points, value, usual, eps / 2)
+    # Each leaf, by what the oracles agree on.
     remarks: dict[Remark, Rows] = {Remark.DIRECTION_IS_ODD: found.refuted}
     leaves = []
     for i in range(len(found.autodiff)):

@@ -15,9 +15,8 @@ from manual_grads.checking.truth.spread import Patterns
 COARSER = 16.0  # so many times as much noise is the larger one
 SAME_SIDE = 0.1  # of the width of a jump: what noise moves by more isn't on one of the sides of a kink
 MIN_JUMP = 1e-10  # of the largest entry: a smaller jump can't be told from the oracles' own roundings
-ODD = (
-    1e-6  # of that: autodiff that is so far from what it is on both sides has met a place at which a function switches
-)
+# Of that, too: autodiff that is so far from what it is on both sides has met a place at which a function switches.
+ODD = 1e-6
 # What is allowed beyond the sides of a jump, times its width: of an entry that has a kink of its own; and of one whose
 # kinks are those of several others, of which noise shows but some of the combinations.
 BEYOND_OWN, BEYOND_SEVERAL = 0.05, 2.0
@@ -55,14 +54,15 @@ def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray
     odd = finite & ~jumps & (np.maximum(low - centre, centre - high) > ODD * scale + 8 * width)
     # Of the entries at a tie, noise may never choose one that a gradient chooses.
     widest = scale_of(np.where(jumps, width, 0.0))
-    at = jumps | (finite & (widest > 0) & ~_own(jumps, beside, noise))
+    own = _own(jumps, beside, noise)
+    at = jumps | (finite & (widest > 0) & ~own)
     return Kinks(
         jumps=jumps,
         at=at,
         odd=odd & ~at,
         low=np.where(at, np.minimum(low, centre), low),
         high=np.where(at, np.maximum(high, centre), high),
-        beyond=np.where(_own(jumps, beside, noise), BEYOND_OWN * width, BEYOND_SEVERAL * widest),
+        beyond=np.where(own, BEYOND_OWN * width, BEYOND_SEVERAL * widest),
         beside=beside,
     )
 

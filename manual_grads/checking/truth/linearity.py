@@ -9,6 +9,7 @@ import numpy as np
 from manual_grads.checking.arrays import leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import traces
+from manual_grads.checking.products import chosen_floats, of_chosen
 from manual_grads.checking.trials.calls import Complaint
 from manual_grads.checking.truth.own_rules import rules_of
 
@@ -24,14 +25,9 @@ def other_cotangents(claim: Claim, example: list[Any]) -> Complaint | None:
     f, args = getattr(claim.manual, "__wrapped__", None), claim.tree(example)
     if f is None or not traces(f, list(args)) or not (rules := rules_of(f, *args)):
         return None
-    which = [i for i, arg in enumerate(args) if jax.tree.leaves(arg) and all(map(_is_float, jax.tree.leaves(arg)))]
-
-    def of_floats(*some: Any) -> Any:
-        given = dict(zip(which, some, strict=True))
-        return f(*(given.get(i, arg) for i, arg in enumerate(args)))
-
     try:
-        value, pull = jax.vjp(of_floats, *(args[i] for i in which))
+        of_floats, floats = of_chosen(f, args, chosen_floats(f, args, None)[0])
+        value, pull = jax.vjp(of_floats, *floats)
         ones = jax.tree.map(jnp.ones_like, value)
         of_one, of_other = pull(ones), pull(jax.tree.map(lambda c: OTHER_COTANGENT * c, ones))
     except Exception:  # a result that has no cotangent, or what other calls tell
@@ -48,7 +44,3 @@ def other_cotangents(claim: Claim, example: list[Any]) -> Complaint | None:
             )
             return Complaint("wrong rule", text)
     return None
-
-
-def _is_float(x: Any) -> bool:
-    return not isinstance(x, str) and bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import quiet
+from manual_grads.checking.arrays import is_float, quiet
 from manual_grads.checking.numpy_functions import on_arrays
 from manual_grads.checking.truth.oracles import differences
 
@@ -20,9 +20,9 @@ def as_jax(f: Callable[..., Any]) -> Callable[..., Any]:
         # By a call of its own, as what it returns isn't known otherwise; the numbers don't matter.
         with quiet():
             example = f(*jax.tree.map(_some_array, args))
-        floats = jnp.result_type(*(x for x in jax.tree.leaves(args) if _is_float(x)))
+        floats = jnp.result_type(*(x for x in jax.tree.leaves(args) if is_float(x)))
         shapes = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(np.shape(x), floats if _is_float(x) else jnp.result_type(x)), example
+            lambda x: jax.ShapeDtypeStruct(np.shape(x), floats if is_float(x) else jnp.result_type(x)), example
         )
 
         def host(*given: Any) -> Any:
@@ -36,8 +36,4 @@ def as_jax(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _some_array(x: Any) -> np.ndarray:
-    return np.full(jnp.shape(x), 0.5 if _is_float(x) else 0, jnp.result_type(x))
-
-
-def _is_float(x: Any) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
+    return np.full(jnp.shape(x), 0.5 if is_float(x) else 0, jnp.result_type(x))

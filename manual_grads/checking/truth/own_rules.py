@@ -8,21 +8,28 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
+from manual_grads.checking.arrays import is_float
 from manual_grads.checking.compiling import inner_jaxprs
+from manual_grads.checking.products import of_chosen
 from manual_grads.checking.truth.interpreter import Interpreter
 from manual_grads.checking.truth.primitives import Kind, bind, body_of, is_rule, kind_of
 
 
 def rules_of(f: Callable[..., Any], *args: Any) -> list[str]:
     """The functions with a rule of their own that f calls, at any depth, as "log_cosh at losses.py:12"."""
-    return list(dict.fromkeys(name_of_rule(eqn) for eqn in _rules_in(_traced(f, args))))
+    return rules_in(_traced(f, args))
+
+
+def rules_in(jaxpr: Any) -> list[str]:
+    """Those that a jaxpr calls."""
+    return list(dict.fromkeys(map(name_of_rule, _rules_in(jaxpr))))
 
 
 def rules_not_taken_away(f: Callable[..., Any], *args: Any) -> list[str]:
     """Those of them that `without_rules` leaves: inside a kernel, or a `shard_map`."""
     jaxpr = _traced(f, args)
     taken = {name_of_rule(eqn) for eqn in _rules_in(jaxpr, opaque_too=False)}
-    return [name for name in dict.fromkeys(map(name_of_rule, _rules_in(jaxpr))) if name not in taken]
+    return [name for name in rules_in(jaxpr) if name not in taken]
 
 
 def has_forward_mode(f: Callable[..., Any], *args: Any) -> bool:
@@ -76,13 +83,8 @@ def value_when_differentiated(f: Callable[..., Any]) -> Callable[..., Any]:
     """`f`'s value as its rules return it, which may be another than where it isn't differentiated."""
 
     def value(*args: Any) -> Any:
-        floats = [i for i, x in enumerate(args) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-
-        def of_floats(*some: Any) -> Any:
-            given = dict(zip(floats, some, strict=True))
-            return f(*(given.get(i, x) for i, x in enumerate(args)))
-
-        return jax.vjp(of_floats, *(args[i] for i in floats))[0]
+        of_floats, floats = of_chosen(f, args, tuple(i for i, x in enumerate(args) if is_float(x)))
+        return jax.vjp(of_floats, *floats)[0]
 
     return value
 

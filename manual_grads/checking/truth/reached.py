@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import Leaf
+from manual_grads.checking.arrays import Leaf, is_float
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compiled, in_turn
 from manual_grads.checking.truth.own_rules import RuleInterpreter, name_of_rule, over_arrays
@@ -57,8 +57,8 @@ class _Detours(RuleInterpreter):
         """The rule's outputs."""
         # A rule may save what it is given, and expects arrays of JAX: literals are NumPy's.
         values = [x if isinstance(x, jax.Array) else jnp.asarray(x) for x in values]
-        detour = _no_value(self.marks[name_of_rule(eqn)], *filter(_is_floating, values))
-        return [out + detour.astype(out.dtype) if _is_floating(out) else out for out in bind(eqn, values)]
+        detour = _no_value(self.marks[name_of_rule(eqn)], *filter(is_float, values))
+        return [out + detour.astype(out.dtype) if is_float(out) else out for out in bind(eqn, values)]
 
 
 @jax.custom_jvp
@@ -72,7 +72,3 @@ def _no_value_jvp(primals: Any, tangents: Any) -> Any:
     """`mark * Σ tangents`."""
     mark = primals[0]
     return jnp.zeros_like(mark), sum((mark * t.astype(mark.dtype).sum() for t in tangents[1:]), jnp.zeros_like(mark))
-
-
-def _is_floating(x: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(x), jnp.floating)

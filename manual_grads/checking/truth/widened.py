@@ -5,10 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
+from jax.dtypes import canonicalize_dtype
 
+from manual_grads.checking.arrays import is_float
 from manual_grads.checking.truth.interpreter import Interpreter
+from manual_grads.checking.truth.own_rules import over_arrays
 from manual_grads.checking.truth.primitives import Kind, bind, with_wide_products
 
 
@@ -20,25 +22,14 @@ def in_float64(f: Callable[..., Any], own: Any) -> Callable[..., Any]:
     """
 
     def wide(*args: Any) -> Any:
-        leaves, structure = jax.tree.flatten(args)
-        arrays = [i for i, x in enumerate(leaves) if isinstance(x, jax.Array | np.ndarray | np.generic | float)]
-
-        def of_arrays(*given: Any) -> Any:
-            of = dict(zip(arrays, given, strict=True))
-            return f(*jax.tree.unflatten(structure, [of.get(i, x) for i, x in enumerate(leaves)]))
-
-        shapes = [jax.ShapeDtypeStruct(jnp.shape(leaves[i]), _own_dtype(leaves[i], own)) for i in arrays]
+        of_arrays, arrays = over_arrays(f, args)
+        shapes = [jax.ShapeDtypeStruct(x.shape, own if is_float(x) else canonicalize_dtype(x.dtype)) for x in arrays]
         with jax.enable_x64(False):
             closed, shape = jax.make_jaxpr(of_arrays, return_shape=True)(*shapes)
-        results = _Widened().evaluate(closed, [jnp.asarray(leaves[i]) for i in arrays])
+        results = _Widened().evaluate(closed, [jnp.asarray(x) for x in arrays])
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return wide
-
-
-def _own_dtype(x: Any, own: Any) -> Any:
-    dtype = jnp.result_type(x)
-    return own if jnp.issubdtype(dtype, jnp.floating) else jax.dtypes.canonicalize_dtype(dtype)
 
 
 class _Widened(Interpreter):
@@ -51,11 +42,11 @@ class _Widened(Interpreter):
     def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
         """An operation's outputs; conversions between formats leave a number as it is."""
         between = eqn.primitive.name in ("convert_element_type", "reduce_precision")
-        if between and _is_float(values[0]) and _is_float(eqn.outvars[0].aval):
+        if between and is_float(values[0]) and is_float(eqn.outvars[0].aval):
             return values
         if kind is Kind.OPAQUE or eqn.primitive.name == "bitcast_convert_type":
             values = [
-                lax.convert_element_type(x, var.aval.dtype) if _is_float(x) else x
+                lax.convert_element_type(x, var.aval.dtype) if is_float(x) else x
                 for x, var in zip(values, eqn.invars, strict=True)
             ]
             return [_wide(out) for out in bind(eqn, values)]
@@ -71,9 +62,4 @@ class _Widened(Interpreter):
 
 
 def _wide(x: Any) -> Any:
-    return lax.convert_element_type(x, jnp.float64) if _is_float(x) else x
-
-
-def _is_float(x: Any) -> bool:
-    dtype = getattr(x, "dtype", None)
-    return jnp.issubdtype(jnp.result_type(x) if dtype is None else dtype, jnp.floating)
+    return lax.convert_element_type(x, jnp.float64) if is_float(x) else x

@@ -149,6 +149,13 @@ KINKS.wrong(
     lambda x: jnp.where(x == 0, 0, jax.nn.sigmoid(x)),
     x,
 )
+KINKS.wrong(
+    "softplus, 0 at 0, in float32 alone",
+    lambda x: (jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))).sum(),
+    lambda x: jnp.where(x == 0, 0, jax.nn.sigmoid(x)),
+    x,
+    dtypes="float32",
+)
 KINKS.right(
     "softplus",
     lambda x: (jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))).sum(),
