@@ -73,8 +73,15 @@ def widened(arrays: list[Any]) -> list[np.ndarray]:
 
 
 def leaves_of(results: Any) -> list[np.ndarray]:
-    """A tree of results as a list, in float64."""
-    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(results)]
+    """A tree of results as a list, in float64; zeros for what has no derivative, as an integer has none."""
+    return [
+        np.zeros(np.shape(leaf)) if leaf.dtype == jax.dtypes.float0 else np.asarray(leaf, np.float64)
+        for leaf in map(_as_array, jax.tree.leaves(results))
+    ]
+
+
+def _as_array(x: Any) -> Any:
+    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def along_leaf(rows: np.ndarray, leaf: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,12 +14,13 @@ from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import asked_for, formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
+from manual_grads.checking.options import Options
+from manual_grads.checking.patience import told_if_slow
 from manual_grads.checking.raised import first_line
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
-from manual_grads.checking.trials.domains import laws
-from manual_grads.checking.trials.points import AS_THE_EXAMPLE, Sampling, points_of
+from manual_grads.checking.trials.points import Sampling, points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
 from manual_grads.checking.truth.differentiable import differentiable
@@ -41,6 +42,7 @@ def check_gradient(
     domain: dict[str, Any] | None = None,
     scales: Sequence[float] | None = None,
     rtol: float = 0.0,
+    products: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Checks the claim `manual == by(forward)`, at points made from one example, in every way to call it.
@@ -65,6 +67,9 @@ def check_gradient(
             is defined, or ends in time, at some only.
         rtol: what is allowed beside rounding, relative to the largest entry of a result: for a rule that is as good as
             its solver or its series.
+        products: the format that an accelerator may round the operands of float32's products to, as it does unless told
+            otherwise: "tensorfloat32" or "bfloat16". What that does to the forward's derivative and to the manual one
+            is allowed in float32 and narrower formats; None allows nothing of the kind.
         seed: of the points and of the noise.
 
     Returns:
@@ -74,11 +79,13 @@ def check_gradient(
         GradientMismatch: if the claim is false, or the forward's own rules aren't its derivative; an `AssertionError`
             that says where, and what is wrong.
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
-        ValueError: if an array is empty or holds NaN, `domain` names no argument or can't be met, the forward isn't
-            finite at most of the points, or next to nothing can be judged.
+        ValueError: if an array is empty or holds NaN, an option isn't one, `domain` names no argument or can't be met,
+            the forward isn't finite at most of the points, or next to nothing can be judged.
         Exception: what `manual` itself raises, with a note of the check.
     """
     keep_settings_apart()
+    options = Options(dtypes, thorough, trust_rules, domain, scales, rtol, products, seed)
+    options.refuse()
     sampler = args if callable(args) else None
     args = as_arguments(args if sampler is None else _drawn(sampler, seed))
     first = None if dtypes is None else asked_for(dtypes)[0]
@@ -90,103 +97,85 @@ def check_gradient(
             raise
         claim, example = as_claim(found.forward, manual, args, by, first)
         claim = claim._replace(by_differences=found.by_differences, note=found.note)
-    draw = sampler and partial(_arrays_drawn, claim, sampler)
-    drawn = laws(domain or {}, claim.names, example)
-    if not 0 <= rtol < 1:
-        raise ValueError(f"rtol is {rtol!r}, expected a part of the result's size: at least 0, and less than 1")
-    how = Sampling(draw, drawn, None if scales is None else _scales(scales))
-    return check(
-        claim,
-        example,
-        how,
-        given(
-            thorough,
-            args=sampler,
-            dtypes=dtypes,
-            trust_rules=trust_rules,
-            domain=domain,
-            scales=scales,
-            rtol=rtol or None,
-        ),
-        dtypes=dtypes,
-        thorough=thorough,
-        trust_rules=trust_rules,
-        rtol=rtol,
-        seed=seed,
-    )
+    sampling = options.sampling(claim, example, sampler and partial(_arrays_drawn, claim, sampler))
+    return check(claim, example, sampling, options, options.given(args=sampler))
 
 
-def given(thorough: bool, **options: Any) -> dict[str, Any]:
-    """The options that a caller gave, which a reproduction repeats."""
-    some = {name: value for name, value in options.items() if value is not None and value is not False}
-    return some if thorough else some | {"thorough": False}
+class _Tried(NamedTuple):
+    """What of a claim is to be judged."""
 
-
-def _scales(scales: Sequence[float]) -> tuple[float, ...]:
-    """The scales that are asked for."""
-    given = tuple(float(scale) for scale in scales)
-    if not given or not all(0 < scale < np.inf for scale in given):
-        raise ValueError(f"scales is {scales!r}, expected positive numbers, such as (0.1, 1, 10)")
-    return given
+    claim: Claim
+    trials: list[Trial]
+    found: list[Finding]  # what is wrong before any number is
+    notes: list[str]
+    widest: int  # entries of the largest array that either side makes at a point
+    calls_back: bool  # whether either side calls back into Python
 
 
 def check(
-    claim: Claim,
-    example: list[Any],
-    sampling: Sampling = AS_THE_EXAMPLE,
-    asked: dict[str, Any] | None = None,
-    *,
-    dtypes: Sequence[Any] | None,
-    thorough: bool,
-    trust_rules: bool,
-    rtol: float = 0.0,
-    seed: int,
+    claim: Claim, example: list[Any], sampling: Sampling, options: Options, given: dict[str, Any] | None = None
 ) -> Report:
-    """Checks a claim, at points made from the example's arrays; as `check_gradient` does, of which that was `asked`."""
-    # What is to be tried.
-    trials: list[Trial] = []
-    found: list[Finding] = []
-    notes = [f"rtol={rtol:g}: so much is allowed beside rounding"] if rtol else []
-    widest, back = 1, claim.by_differences
-    for fmt in formats_of(example, dtypes):
-        with computing_in(fmt.name):
-            try:
-                shaped = structure(claim, fmt.cast(example), fmt.name)
-                if shaped.complaint and shaped.complaint.kind == "in NumPy":
-                    claim = claim._replace(eager=True)
-                    shaped = structure(claim, fmt.cast(example), fmt.name)
-                    notes.append("the gradient is written in NumPy: called point by point; jit, vmap, … weren't tried")
-            except Exception as error:
-                if dtypes is not None or not (trials or found):
-                    raise
-                # Not asked for, and one of them runs in its own format only, as a kernel does.
-                notes.append(f"{fmt.name}: not tried, as it can't be run in it ({first_line(error)})")
-                continue
-            widest, back = max(widest, shaped.widest), back or shaped.calls_back
-            points = points_of(claim, example, fmt.dtypes, seed, thorough, sampling, most=MAX_TRIED // widest)
-        if shaped.complaint:
-            found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
-        else:
-            at_once = points_at_once(widest, copies=1)
-            trials.append(trial(claim, points, fmt, thorough and not trials, thorough, at_once))
+    """Checks a claim at points made from the example's arrays; `given` is what a failure repeats of the options."""
+    tried = _tried(claim, example, sampling, options)
+    claim, trials, found = tried.claim, tried.trials, tried.found
     # What is true, compiled together with the first call of each trial.
     own = (trials[0].format if trials else found[0].format).name
-    oracles = compiled_oracles(claim, widened(example), own_eps(example), thorough, widest, own)
-    oracles.notes.extend(notes)
-    with calling_back(back):
+    oracles = compiled_oracles(
+        claim, widened(example), own_eps(example), options.thorough, tried.widest, own, options.products_u
+    )
+    oracles.notes.extend(options.notes + tried.notes)
+    with calling_back(tried.calls_back), told_if_slow(f"checking {title(claim)}", bool(options.scales)):
         with quiet():
             compile_together(_first_jobs(oracles, trials))
         # Whether it is right; if not, why not.
         rows = [row_of(finding.outcome, finding.format) for finding in found]
-        judgements = [judge(claim, oracles, tried, trust_rules, rtol) for tried in trials]
+        judgements = [judge(claim, oracles, trial, options.trust_rules, options.rtol) for trial in trials]
         found += [finding for judgement in judgements for finding in judgement.found]
-        report = _report(claim, rows, oracles, trials, judgements, seed)
+        report = _report(claim, rows, oracles, trials, judgements, options.seed)
         found = [finding for finding in found if finding.worst or not _is_an_average(finding)] or found
         if found:
             complaint = found[0].outcome.complaint
-            raise mismatch(claim, found, report, example, asked) from (complaint and complaint.error)
+            raise mismatch(claim, found, report, example, given) from (complaint and complaint.error)
     _refuse_if_unjudged(trials, judgements, report)
     return report
+
+
+def _tried(claim: Claim, example: list[Any], sampling: Sampling, options: Options) -> _Tried:
+    """The trials of a claim in each format, and what is wrong with the shapes and dtypes that it returns there."""
+    tried = _Tried(claim, [], [], [], widest=1, calls_back=claim.by_differences)
+    for fmt in formats_of(example, options.dtypes):
+        with computing_in(fmt.name):
+            try:
+                shaped = structure(tried.claim, fmt.cast(example), fmt.name)
+                if shaped.complaint and shaped.complaint.kind == "in NumPy":
+                    tried = tried._replace(claim=claim._replace(eager=True))
+                    shaped = structure(tried.claim, fmt.cast(example), fmt.name)
+                    tried.notes.append(
+                        "the gradient is written in NumPy: called point by point; jit, vmap, … weren't tried"
+                    )
+            except Exception as error:
+                if options.dtypes is not None or not (tried.trials or tried.found):
+                    raise
+                # Not asked for, and one of them runs in its own format only, as a kernel does.
+                tried.notes.append(f"{fmt.name}: not tried, as it can't be run in it ({first_line(error)})")
+                continue
+            widest = max(tried.widest, shaped.widest)
+            tried = tried._replace(widest=widest, calls_back=tried.calls_back or shaped.calls_back)
+            points = points_of(
+                tried.claim,
+                example,
+                fmt.dtypes,
+                options.seed,
+                options.thorough,
+                sampling,
+                most=MAX_TRIED // widest,
+            )
+        if shaped.complaint:
+            tried.found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
+        else:
+            oracles_asked, at_once = options.thorough and not tried.trials, points_at_once(widest, copies=1)
+            tried.trials.append(trial(tried.claim, points, fmt, oracles_asked, options.thorough, at_once))
+    return tried
 
 
 def _is_an_average(finding: Finding) -> bool:

@@ -69,6 +69,7 @@ def as_claim(
         TypeError: if no argument is floating, or `jax.grad` is asked of a forward that isn't scalar.
         ValueError: if an array is empty, or holds NaN.
     """
+    _refuse_transform(by)
     args = as_arguments(args)
     args = _with_floating_directions(forward, manual, args, by)
     leaves = jax.tree.leaves(args)
@@ -149,6 +150,18 @@ def _with_floating_directions(
     drawn = (*args[: len(args) - len(ahead)], *floating)
     claim, arrays = _holding(forward, manual, drawn, by, set())
     return drawn if traces(claim.claimed, arrays) and traces(claim.manual_of, arrays) else args
+
+
+def _refuse_transform(by: Any) -> None:
+    """Raises for those of JAX's transforms that aren't functions of a function, as `jax.grad` is."""
+    ours = {jax.vjp: "vjp", jax.jvp: "jvp", jax.linearize: "jvp"}
+    for transform, name in ours.items():
+        if by is transform:
+            takes = "its cotangent last" if name == "vjp" else "its tangents last"
+            raise TypeError(
+                f"by=jax.{transform.__name__} takes the arguments beside the function: give by={name}, of "
+                f"`from manual_grads.rules import {name}`; the manual derivative takes f's arguments, and {takes}"
+            )
 
 
 def _refuse(claim: Claim, arrays: list[Any]) -> None:

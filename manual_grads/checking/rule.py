@@ -9,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.checking.arrays import computing_in
-from manual_grads.checking.check import check, given
+from manual_grads.checking.check import check
 from manual_grads.checking.claim import as_arguments, as_claim
 from manual_grads.checking.compiling import traces
 from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of
+from manual_grads.checking.options import Options
 from manual_grads.checking.products import chosen_floats, pulled_back, pushed_forward
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import name_of
-from manual_grads.checking.trials.domains import laws
-from manual_grads.checking.trials.points import Sampling, points_of
+from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.truth.oracles import steadiest_differences
 from manual_grads.checking.truth.own_rules import (
     arguments_without_cotangent,
@@ -41,6 +41,9 @@ def check_rule(
     dtypes: Sequence[Any] | None = None,
     thorough: bool = True,
     domain: dict[str, Any] | None = None,
+    scales: Sequence[float] | None = None,
+    rtol: float = 0.0,
+    products: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Checks that the derivative rules in `f` are its derivative: `vjp(f) == vjp(f without them)`, and `jvp` likewise.
@@ -53,6 +56,9 @@ def check_rule(
         dtypes: the formats to check in; the example's own and float64 unless told.
         thorough: every oracle and transform; if false, the fewest that find most errors.
         domain: which values an argument may take, by its place, as in `check_gradient`: `{"[0]": "positive"}`.
+        scales: the scales to draw at, likewise.
+        rtol: what is allowed beside rounding, likewise: for a rule that is as good as its solver or its series.
+        products: the format that the operands of products may be rounded to, likewise.
         seed: of the points, the cotangents and the noise.
 
     Returns:
@@ -62,10 +68,15 @@ def check_rule(
 
     Raises:
         GradientMismatch: if a rule is wrong, for any cotangent or tangent; or if it returns another value than `f`.
-        ValueError: if no rule is reached with these arguments, or `reference` returns other shapes than `f`.
+        ValueError: if no rule is reached with these arguments, `reference` returns other shapes than `f`, or an option
+            isn't one.
         Exception: what the rule itself raises, or JAX of what it returns.
     """
     keep_settings_apart()
+    options = Options(
+        dtypes, thorough, trust_rules=True, domain=domain, scales=scales, rtol=rtol, products=products, seed=seed
+    )
+    options.refuse()
     args = as_arguments(args)
     names = rules_of(f, *args)
     if not names:
@@ -82,8 +93,7 @@ def check_rule(
         )
     mine, plain = _floating_results(f), _floating_results(reference or without_rules(f))
     every, notes = _asked(f, mine, args, argnums, thorough)
-    asked = given(thorough, reference=reference, argnums=argnums, dtypes=dtypes, domain=domain)
-    options = _Options(dtypes, thorough, domain or {}, seed, asked)
+    given = options._replace(trust_rules=False).given(reference=reference, argnums=argnums)
     # Whether the rules have a part in that.
     followed = [name for name in names if name not in hidden]
     found = hidden + (_reached(every[0], mine, followed, options) if followed else [])
@@ -100,20 +110,12 @@ def check_rule(
     try:
         # Both modes ask the same rule, so the second has little to add, whatever is tried.
         quickly = options._replace(thorough=False)
-        reports = [_report(products, f, mine, plain, quickly if i else options) for i, products in enumerate(every)]
+        reports = [
+            _report(products, f, mine, plain, quickly if i else options, given) for i, products in enumerate(every)
+        ]
     except GradientMismatch as error:
         raise (_with_causes(error, silent) if silent else error) from error.__cause__
     return _together(reports, [*notes, *silent])
-
-
-class _Options(NamedTuple):
-    """How it is to be checked, as `check_rule` is told."""
-
-    dtypes: Sequence[Any] | None
-    thorough: bool
-    domain: dict[str, Any]
-    seed: int
-    asked: dict[str, Any]  # of these and the others, what the caller gave
 
 
 class _Products(NamedTuple):
@@ -152,34 +154,31 @@ def _asked(
     return ([backwards, forwards] if thorough or apart else [backwards]), notes
 
 
-def _reached(products: _Products, mine: Callable[..., Any], names: list[str], options: _Options) -> list[str]:
+def _reached(products: _Products, mine: Callable[..., Any], names: list[str], options: Options) -> list[str]:
     """The rules that have a part in the products at the points of the first format."""
     claim, example = as_claim(mine, products.by(mine), products.args, products.by)
-    fmt, drawn = formats_of(example, options.dtypes)[0], laws(options.domain, claim.names, example)
+    fmt, sampling = formats_of(example, options.dtypes)[0], options.sampling(claim, example)
     with computing_in(fmt.name):
-        points = points_of(claim, example, fmt.dtypes, options.seed, options.thorough, Sampling(laws=drawn))
+        points = points_of(claim, example, fmt.dtypes, options.seed, options.thorough, sampling)
         arrays = fmt.cast(points.arrays)
     return reached(claim, names, arrays, fmt.name)
 
 
 def _report(
-    products: _Products, f: Callable[..., Any], mine: Callable[..., Any], plain: Callable[..., Any], options: _Options
+    products: _Products,
+    f: Callable[..., Any],
+    mine: Callable[..., Any],
+    plain: Callable[..., Any],
+    options: Options,
+    given: dict[str, Any],
 ) -> Report:
     """Whether the products of f are those of f without rules; its rows say which products."""
     # What can't be differentiated without its rule, as a kernel or a loop, is differenced.
     differenced = not products.to_be_had(plain)
     truth = steadiest_differences(plain) if differenced else plain
     claim, example = as_claim(truth, products.by(mine), products.args, products.by)
-    report = check(
-        claim._replace(ruled=f, differenced=differenced),
-        example,
-        Sampling(laws=laws(options.domain, claim.names, example)),
-        options.asked,
-        dtypes=options.dtypes,
-        thorough=options.thorough,
-        trust_rules=True,
-        seed=options.seed,
-    )
+    claim = claim._replace(ruled=f, differenced=differenced)
+    report = check(claim, example, options.sampling(claim, example), options, given)
     return report._replace(rows=[row._replace(check=products.prefix + row.check) for row in report.rows])
 
 

@@ -23,9 +23,9 @@ def undiagnosed(monkeypatch):
     monkeypatch.setattr(mismatch, "diagnosis", lambda *_: [])
 
 
-def _shared(claim, example, example_eps, thorough, widest, own):
-    mine = compiled_oracles(claim, example, example_eps, thorough, widest, own)
+def _shared(claim, example, example_eps, thorough, widest, own, products_u):
+    mine = compiled_oracles(claim, example, example_eps, thorough, widest, own, products_u)
     by = (claim.by.func, *claim.by.args, *claim.by.keywords.items()) if isinstance(claim.by, partial) else claim.by
     shapes = tuple((np.shape(x), x.dtype) for x in example)
-    kept = KEPT.setdefault((claim.forward, by, claim.structure, claim.held, shapes, thorough), mine)
+    kept = KEPT.setdefault((claim.forward, by, claim.structure, claim.held, shapes, thorough, products_u), mine)
     return kept._replace(manual=mine.manual, example_eps=example_eps)

@@ -41,6 +41,7 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "claimed_mode": "reverse",
         "modes": {},
         "stepped": None,
+        "in_doubt_alone": False,
         "directed": None,
         "rules": [],
         "without_rules": None,
@@ -53,6 +54,7 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "forward_eps": 0.0,
         "format_name": "float64",
         "patterns": patterns_of_noise(),
+        "products_u": 0.0,
         "notes": [],
     }
     made = given | fields

@@ -22,6 +22,7 @@ def test_rtol_is_named_in_the_report():
         ({"rtol": 1.0}, "rtol is 1.0, expected"),
         ({"scales": []}, r"scales is \[\], expected positive numbers"),
         ({"scales": [0, 1]}, r"scales is \[0, 1\], expected positive numbers"),
+        ({"products": "float16"}, "products is 'float16', expected None or 'tensorfloat32' or 'bfloat16'"),
     ],
 )
 def test_options_that_can_not_be(options, said):

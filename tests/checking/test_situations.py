@@ -11,6 +11,7 @@ from tests.checking.situations.rules import RULES
 KINDS = {"formats": FORMATS, "forwards": FORWARDS, "kinks": KINKS, "rules": RULES}
 DAILY = {
     "kinks: softplus, 0 at 0, in float32 alone",
+    "kinks: softplus, 0 at 0, quickly",
     "forwards: a while loop, under jax.grad",
     "forwards: a callback, not squared",
     "formats: a forward for float32 alone",

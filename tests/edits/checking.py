@@ -14,6 +14,7 @@ CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 RULE = f"{HERE}/test_rule.py"
 SITUATIONS = f"{HERE}/test_situations.py::test_the_verdict_is_true"
 WIDENED = f"{HERE}/truth/test_widened.py"
+PRODUCTS_GRANTED = f"{HERE}/test_products_granted.py"
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/agreement.py": [
         ("want = np.where(backed, other, want)", "want = claimed", AGREEMENT),
@@ -22,6 +23,11 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("if own_rules or other is None:", "if True:", AGREEMENT),
         ("trusted=~undecided", "trusted=undecided", AGREEMENT),
         ("Remark.TRAP_MEASURED: trap & measured", "Remark.TRAP_MEASURED: trap", AGREEMENT),
+    ],
+    "truth/compiled.py": [
+        ('eps_of("float32") / 2 <= u < self.products_u', "u < self.products_u", PRODUCTS_GRANTED),
+        ("if products and self.grants_products(u) else 0.0", "if False else 0.0", PRODUCTS_GRANTED),
+        ("partial(noisy, products=products_u > 0) if measured", "partial(noisy, products=True) if measured", NOISE),
     ],
     "truth/kinks.py": [
         ("moved < SAME_SIDE * width", "moved < np.inf", f"{HERE}/truth/test_kinks.py"),
@@ -32,6 +38,13 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("(finite & (widest > 0) & ~own)", "(finite & False)", f"{HERE}/truth/test_kinks.py"),
     ],
     "judging/allowances.py": [
+        (
+            "largest_u = oracles.products_u if oracles.grants_products(u) else u",
+            "largest_u = u",
+            PRODUCTS_GRANTED,
+        ),
+        ("MANY_ULP = 4000", "MANY_ULP = 40000", f"{HERE}/judging/test_allowances.py"),
+        ("ratios(got, leaf, points) > 1", "ratios(got, leaf, points) < 1", f"{HERE}/judging/test_allowances.py"),
         (
             "leaf.by_oracle[oracles.claimed_mode]), 0.0)",
             "leaf.want), 0.0)",

@@ -7,6 +7,8 @@ import numpy as np
 from manual_grads.checking.diagnosis.evidence import Evidence, WrongSum
 from manual_grads.checking.report import Hypothesis
 
+ROUND = 8  # times a number that somebody wrote into a function is whole, more likely than not
+
 
 def at_ties(e: Evidence) -> Iterator[Hypothesis]:
     """Sums that have to be kept where one of several equal entries is chosen."""
@@ -39,7 +41,9 @@ def special_value(e: Evidence) -> Iterator[Hypothesis]:
     for name, x in e.inputs:
         if x.shape == e.got.shape and np.issubdtype(x.dtype, np.floating):
             bad, good = np.unique(np.abs(x[e.wrong])), np.abs(x[e.decided & ~e.wrong])
-            if len(bad) == 1 and good.size and not (good == bad[0]).any():
+            # One that was drawn once says nothing of its value.
+            drawn = np.sum(e.wrong) == 1 and bad.size and bad[0] * ROUND % 1
+            if len(bad) == 1 and not drawn and good.size and not (good == bad[0]).any():
                 got, want = e.got[e.wrong][0], e.want[e.wrong][0]
                 text = f"wrong only where args{name} is exactly {bad[0]:.6g}{' or its negative' if bad[0] else ''}"
                 yield Hypothesis("special value", f"{text}: got {got:.6g}, where {want:.6g} is right")

@@ -3,13 +3,15 @@
 import jax
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, eps_of, leaves_of, scale_of
+from manual_grads.checking.arrays import computing_in, eps_of, rows_of, scale_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import traces
+from manual_grads.checking.judging.measure import ratios, ulps
+from manual_grads.checking.trials.calls import Outcome
 from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
-from manual_grads.checking.truth.expected import Expected
+from manual_grads.checking.truth.expected import NAMED_POINTS, Expected
 from manual_grads.checking.truth.primitives import coarsest_eps, opaque
 from manual_grads.checking.truth.spread import scaled_spread
 
@@ -17,6 +19,8 @@ from manual_grads.checking.truth.spread import scaled_spread
 FORMAT_SAFETY = 4.0
 # How often the inputs of what can't be looked into are moved, and how many times the largest effect is allowed.
 OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8.0
+# Errors in ULP that a reader is told of, though they are what a formula's own rounding does.
+MANY_ULP = 4000
 # Times u and the result's size: a formula that rounding moves further than this at the median point isn't one of whose
 # rounding an allowance can be made; it is wrong everywhere, or noise is no measure for it.
 MAX_TYPICAL_SPREAD = 1e4
@@ -34,8 +38,9 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
         # One that computes in float32 whatever it is given is right, where no more is asked of it than bfloat16.
         u = max(eps, min(converted, oracles.example_eps)) / 2
         # What is of the size of the computation's own roundings would be rounded off again.
-        magnification = MAGNIFICATION if u <= max(converted, eps_of("float64")) / 2 else 1.0
-        patterns = leaves_of(oracles.manual(magnification * u, oracles.patterns, *trial.arrays))
+        rounded_off = u <= max(converted, eps_of("float64")) / 2 and not oracles.grants_products(u)
+        magnification = MAGNIFICATION if rounded_off else 1.0
+        patterns = oracles.under_noise(oracles.manual, magnification * u, trial.arrays, products=True)
     except Exception:  # not a formula that can be run with noise
         return expected
     leaves, rows = [], trial.usual & expected.inside
@@ -43,7 +48,8 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
         spread = oracles.safety * scaled_spread(under_noise, magnification)
         typical = np.median(np.max(spread, tuple(range(1, spread.ndim)), initial=0)[rows])
         extra = spread + oracles.safety * u * leaf.size * (u > eps)
-        if typical <= MAX_TYPICAL_SPREAD * u * leaf.size:
+        largest_u = oracles.products_u if oracles.grants_products(u) else u
+        if typical <= MAX_TYPICAL_SPREAD * largest_u * leaf.size:
             leaf = leaf._replace(allowance=leaf.allowance + extra)
         leaves.append(leaf)
     return expected._replace(leaves=leaves, for_formula=True)
@@ -59,7 +65,7 @@ def with_format_allowance(oracles: CompiledOracles, expected: Expected, trial: T
     with computing_in(trial.format.name):
         try:
             cast = trial.format.cast(trial.arrays)
-            own = leaves_of(oracles.claimed.for_format(trial.format.name)(0.0, oracles.patterns, *cast))
+            own = oracles.under_noise(oracles.claimed.for_format(trial.format.name), 0.0, cast)
         except Exception:  # not to be had in the format
             return expected
         errors = [
@@ -95,6 +101,24 @@ def with_own_spread(expected: Expected, trial: Trial) -> Expected:
             leaf = leaf._replace(allowance=allowance)
         leaves.append(leaf)
     return expected._replace(leaves=leaves)
+
+
+def lost_digits(outcome: Outcome, without_formula: Expected, trial: Trial) -> list[str]:
+    """A note of where results are right by their own formula's allowance alone, and off by thousands of ULP."""
+    furthest, at, points = 0.0, [], outcome.points
+    for got, leaf in zip(outcome.leaves, without_formula.leaves, strict=True):
+        want, beyond = leaf.want[points], ratios(got, leaf, points) > 1
+        off = np.where(beyond, ulps(np.abs(got - want), want, trial.format.name), 0)
+        furthest = max(furthest, float(np.max(off, initial=0)))
+        at += [trial.names[i] for i in points[rows_of(off > MANY_ULP)]]
+    if not at:
+        return []
+    where = "; ".join(list(dict.fromkeys(at))[:NAMED_POINTS])
+    points_of_it = f"{len(at)} point{'s' if len(at) > 1 else ''}"
+    return [
+        f"the manual formula loses digits at {points_of_it} ({where}), up to {furthest:.2g} ULP: allowed, as it is "
+        "what its own roundings do"
+    ]
 
 
 def unmeasured(claim: Claim, trial: Trial) -> bool:

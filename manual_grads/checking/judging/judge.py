@@ -9,6 +9,7 @@ from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compile_together
 from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.judging.allowances import (
+    lost_digits,
     unmeasured,
     with_format_allowance,
     with_formula_allowance,
@@ -71,6 +72,7 @@ def judge(
             "the forward is finite at no point that was tried, the example included: give an example inside its "
             "domain, or args=key -> args that draws from it"
         )
+    without_formula = right
     # All points by one call; then the others, if there is anything to learn from them.
     first, *others = trial.calls
     outcomes = [trial.outcome(first)]
@@ -108,6 +110,7 @@ def judge(
             found.append(Finding(f"{outcome.check}, {trial.format.name}", trial.format, outcome, worst, right, trial))
     share, undecided = _decided(right)
     rows += _oracle_rows(right, outcomes[0], trial.format)
+    undecided += lost_digits(outcomes[0], without_formula, trial) if holds and right.for_formula else []
     return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
 
 

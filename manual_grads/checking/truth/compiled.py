@@ -1,20 +1,21 @@
 """The oracles of a claim as compiled functions: each by its own way to differentiate, and one that measures noise."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import Leaf, computing_in
+from manual_grads.checking.arrays import Leaf, computing_in, eps_of, leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, points_at_once, traces
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, forward, reverse, slopes_along
 from manual_grads.checking.truth.own_rules import rules_in, value_when_differentiated, without_rules
 from manual_grads.checking.truth.primitives import coarsest_eps, opaque
-from manual_grads.checking.truth.spread import patterns_of_noise
+from manual_grads.checking.truth.spread import Patterns, patterns_of_noise
 from manual_grads.checking.truth.widened import in_float64
 
 # The worst of five random patterns is a part of the worst there is: 1.6σ on average by a Gaussian law of many
@@ -40,9 +41,11 @@ class CompiledOracles(NamedTuple):
     manual: Compiled  # (u, patterns, *arrays) -> the manual derivative, likewise
     value: Compiled  # the forward's
     patterns: np.ndarray  # of noise
+    products_u: float  # half of ε of the format that operands of products may be rounded to; 0 if that isn't granted
     claimed_mode: str  # the mode of autodiff that `by` itself uses
     modes: dict[str, Compiled]  # the same derivative by the other mode of autodiff
     stepped: Compiled | None  # (step, *arrays) -> by central differences; for some of the points
+    in_doubt_alone: bool  # whether these are taken only where autodiff fails or is odd
     directed: Compiled | None  # (step, *arrays) -> slopes of the forward along random directions, both ways
     rules: list[str]  # the functions in the forward that have derivative rules of their own
     without_rules: Compiled | None  # the claimed derivative, of the forward without them
@@ -59,14 +62,25 @@ class CompiledOracles(NamedTuple):
     def jobs(self, arrays: list[Leaf]) -> Iterator[Job]:
         """What is to be compiled, to be called with stacked arrays of these shapes."""
         some = [x[: differenced_at_once(arrays)] for x in arrays]
-        yield self.claimed, [1.0, self.patterns, *arrays]
-        if self.stepped:
+        yield self.claimed, [np.ones(2) if self.products_u else 1.0, self.patterns, *arrays]
+        if self.stepped and not self.in_doubt_alone:
             yield self.stepped, [1.0, *some]
         if self.directed:
             yield self.directed, [1.0, *arrays]
         yield from ((function, arrays) for function in (self.without_rules, self.value_by_rules) if function)
         yield from ((mode, arrays) for mode in self.modes.values())
         yield self.value, arrays
+
+    def grants_products(self, u: float) -> bool:
+        """Whether products may be of lower precision than operations of this u: those of float32 and narrower may."""
+        return eps_of("float32") / 2 <= u < self.products_u
+
+    def under_noise(self, side: Compiled, u: float, points: list[Leaf], products: bool = False) -> list[Patterns]:
+        """What `claimed` or `manual` returns under each pattern of noise of u; of `products`, too, where granted."""
+        if self.products_u:
+            of_operands = self.products_u if products and self.grants_products(u) else 0.0
+            return leaves_of(side(np.array([u, of_operands]), self.patterns, *points))
+        return leaves_of(side(u, self.patterns, *points))
 
     def in_float32(self) -> "CompiledOracles":
         """The same in float32, which is too coarse for differences: without these."""
@@ -84,7 +98,13 @@ class CompiledOracles(NamedTuple):
 
 
 def compiled_oracles(
-    claim: Claim, example: list[Any], example_eps: float, thorough: bool, widest: int = 1, own: str = "float32"
+    claim: Claim,
+    example: list[Any],
+    example_eps: float,
+    thorough: bool,
+    widest: int = 1,
+    own: str = "float32",
+    products_u: float = 0.0,
 ) -> CompiledOracles:
     """The oracles of a claim, for arrays like the example's; its notes name those that can't be had.
 
@@ -96,16 +116,19 @@ def compiled_oracles(
         value = jax.make_jaxpr(claim.value)(*example).jaxpr
         text, rules = str(value), rules_in(value)
         points = _points_like(claim, example, text, widest)
-        with_noise = noisy if thorough and not claim.by_differences else noisy_inputs
+        measured = (thorough or products_u > 0) and not claim.by_differences
+        with_noise = partial(noisy, products=products_u > 0) if measured else noisy_inputs
         oracles = CompiledOracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
             # At exact inputs: beside x == 0 it may be another function.
-            manual=points.under_patterns(noisy(claim.manual_of, None)),
+            manual=points.under_patterns(noisy(claim.manual_of, None, products=products_u > 0)),
             value=points.compiled(claim.value),
             patterns=points.patterns,
+            products_u=products_u,
             claimed_mode=_claimed_mode(claim),
             modes={},
             stepped=None,
+            in_doubt_alone=not thorough,
             directed=None,
             rules=rules,
             without_rules=None,
@@ -113,8 +136,8 @@ def compiled_oracles(
             confirming=None,
             # A stop_gradient says that the slope isn't meant; a rule alone may be wrong.
             own_rules=bool(rules) and "stop_gradient" not in text,
-            safety=(SAFETY if thorough else QUICK_SAFETY) * (FEWER_SAFETY if points.fewer_patterns else 1),
-            unmeasured=_unmeasured_part(claim, thorough),
+            safety=(SAFETY if measured or thorough else QUICK_SAFETY) * (FEWER_SAFETY if points.fewer_patterns else 1),
+            unmeasured=_unmeasured_part(claim, measured or thorough),
             example_eps=example_eps,
             forward_eps=coarsest_eps(claim.claimed, *example),
             format_name="float64",
@@ -125,8 +148,12 @@ def compiled_oracles(
         # Where a rule is what is checked, those in the forward are the reference's, or an oracle's.
         refutable = rules and by_rules and claim.ruled is None
         oracles = _with_rules_refuted(oracles, claim, example, points) if refutable else oracles
-        if not thorough or claim.by_differences:
+        if claim.by_differences:
             return oracles
+        if not thorough:
+            stepped = _stepped(claim)
+            doubted = by_rules and _can_be_stepped(stepped, example, points)
+            return oracles._replace(stepped=_compiled_steps(stepped, points)) if doubted else oracles
         oracles.notes.extend(_unmeasured(claim, example))
         if not by_rules:
             oracles.notes.append("other modes and differences: not to be had, for the forward writes into a jax.Ref")
@@ -195,12 +222,12 @@ def _points_like(claim: Claim, example: list[Any], text: str, widest: int) -> _P
     )
 
 
-def _unmeasured_part(claim: Claim, thorough: bool) -> float:
+def _unmeasured_part(claim: Claim, measured: bool) -> float:
     """What the oracle itself may lose, relative to a result's size, that noise doesn't show."""
     if claim.by_differences:
         return BY_DIFFERENCES
     # The noise of the steadiest differences is measured, but not what they truncate.
-    return 0.0 if thorough and not claim.differenced else QUICK_UNMEASURED
+    return 0.0 if measured and not claim.differenced else QUICK_UNMEASURED
 
 
 def _claimed_mode(claim: Claim) -> str:

@@ -39,13 +39,13 @@ class Evaluated(NamedTuple):
 
 def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], usual: Rows, u: float) -> Evaluated:
     """Every oracle at the points where the forward has this value; slopes where autodiff fails or noise undoes it."""
-    oracles_u, noise = eps_of(oracles.format_name) / 2, oracles.patterns
+    oracles_u = eps_of(oracles.format_name) / 2
     inside = finite_rows(value, len(points[0]))
     # Autodiff under noise of the format, and under noise of its own, which says how exact it is.
-    magnified = leaves_of(oracles.claimed(MAGNIFICATION * oracles_u, noise, *points))
+    magnified = oracles.under_noise(oracles.claimed, MAGNIFICATION * oracles_u, points)
     kinked_leaves = _kinks(oracles, points, magnified, usual & inside)
-    fine = u <= oracles_u
-    autodiff = magnified if fine else leaves_of(oracles.claimed(u, noise, *points))
+    fine = u <= oracles_u and not oracles.grants_products(u)
+    autodiff = magnified if fine else oracles.under_noise(oracles.claimed, u, points, products=True)
     other_mode = {name: leaves_of(mode(*points)) for name, mode in oracles.modes.items()}
     # Where autodiff fails, or noise undoes it, the forward itself says whether there is a slope.
     claimed, usual = [leaf[:, 0] for leaf in autodiff], usual & inside
@@ -84,7 +84,7 @@ def _kinks(oracles: CompiledOracles, points: list[Leaf], fine: list[Patterns], u
     coarser = fine
     if any(may_jump(leaf, size).any() for leaf, size in zip(fine, sizes, strict=True)):
         u = COARSER * MAGNIFICATION * eps_of(oracles.format_name) / 2
-        coarser = leaves_of(oracles.claimed(u, oracles.patterns, *points))
+        coarser = oracles.under_noise(oracles.claimed, u, points)
     noise = noise_of_inputs(oracles.patterns, [x[0] for x in points])
     return [kinks(*leaf, noise) for leaf in zip(fine, coarser, sizes, strict=True)]
 

@@ -15,20 +15,21 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from manual_grads.checking.truth.interpreter import Interpreter
-from manual_grads.checking.truth.primitives import ELEMENTARY, Kind, bind, is_floating_array, terms
+from manual_grads.checking.truth.primitives import ELEMENTARY, PRODUCTS, Kind, bind, is_floating_array, terms
 
 GAP = 7  # numbers that are passed over between two operations, or equal shapes would soon get equal noise
 
 
-def noisy(f: Callable[..., Any], differentiated: Sequence[bool] | None) -> Callable[..., Any]:
+def noisy(f: Callable[..., Any], differentiated: Sequence[bool] | None, products: bool = False) -> Callable[..., Any]:
     """`noisy(f, …)(u, noise, *args)`: `f(*args)` with every rounding of it made by `noise`, in [-1, 1], times u.
 
-    The arguments get noise too, those that are `differentiated` even where they are 0; none, if it is None.
+    The arguments get noise too, those that are `differentiated` even where they are 0; none, if it is None. With
+    `products`, u is a pair: the second is what the operands of products are rounded by, before they are multiplied.
     """
 
-    def with_noise(u: Float[Array, ""], noise: Float[Array, " n"], *args: Any) -> Any:
+    def with_noise(u: Float[Array, "..."], noise: Float[Array, " n"], *args: Any) -> Any:
         closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
-        run = _Run(u * noise)
+        run = _Run(u[0] * noise, u[1] * noise) if products else _Run(u * noise)
         leaves = [jnp.asarray(x) for x in args]
         if differentiated is not None:
             leaves = [run.input(x, d) for x, d in zip(leaves, differentiated, strict=True)]
@@ -71,17 +72,17 @@ def _start(at: int, size: int, have: int) -> int:
 class _Run(Interpreter):
     """One evaluation with noise: where in the noise it stands."""
 
-    def __init__(self, noise: Any) -> None:
-        self.noise, self.at = noise, 0
+    def __init__(self, noise: Any, of_operands: Any = None) -> None:
+        self.noise, self.of_operands, self.at = noise, of_operands, 0
 
-    def error(self, shape: tuple[int, ...]) -> Any:
+    def error(self, shape: tuple[int, ...], noise: Any) -> Any:
         """The next so many relative errors."""
         size = int(np.prod(shape))
-        if size > self.noise.shape[0]:
-            return jnp.resize(self.noise, shape)
-        start = _start(self.at, size, self.noise.shape[0])
+        if size > noise.shape[0]:
+            return jnp.resize(noise, shape)
+        start = _start(self.at, size, noise.shape[0])
         self.at += size + GAP
-        return lax.reshape(lax.slice(self.noise, (start,), (start + size,)), shape)
+        return lax.reshape(lax.slice(noise, (start,), (start + size,)), shape)
 
     def input(self, x: Any, differentiated: bool) -> Any:
         """An argument. What isn't differentiated may be a mask or a label, whose zeros and ones are exact."""
@@ -89,20 +90,23 @@ class _Run(Interpreter):
             return self.perturbed(x, jnp.where(x == 0, 1.0, x))
         return self.perturbed(x, jnp.where(x == jnp.round(x), 0.0, x)) if _is_float(x) else x
 
-    def perturbed(self, x: Any, magnitude: Any = None, ulps: float = 1.0) -> Any:
+    def perturbed(self, x: Any, magnitude: Any = None, ulps: float = 1.0, noise: Any = None) -> Any:
         """A number off by a part of an ULP of the magnitude that its error is relative to (its own, unless told)."""
         if not _is_float(x):
             return x
+        noise = self.noise if noise is None else noise
         size = x if magnitude is None else magnitude
         size = lax.convert_element_type(size, x.dtype)
         size = jnp.where(jnp.isfinite(size), size, 0)  # infinity is exact; times no noise it would be NaN
-        error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x)), x.dtype), size)
+        error = lax.mul(lax.convert_element_type(self.error(jnp.shape(x), noise), x.dtype), size)
         return lax.add(jnp.asarray(x), error if ulps == 1.0 else ulps * error)
 
     def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
         """An equation's outputs, each off by what its rounding may be."""
         if kind is Kind.FACTORISATION:  # exact for a matrix that is off by an ULP of its largest entry
             values = [self.perturbed(v, jnp.max(jnp.abs(v))) if _is_float(v) else v for v in values]
+        if self.of_operands is not None and eqn.primitive.name in PRODUCTS:
+            values = [self.perturbed(v, noise=self.of_operands) for v in values]
         outs = bind(eqn, values)
         if kind is Kind.EXACT:
             return outs
@@ -116,9 +120,11 @@ class _Run(Interpreter):
 
     def in_round(self, i: Any, closed: Any, args: list[Any]) -> list[Any]:
         """A loop's body in its i-th round, with other noise than in the others."""
-        noise, self.noise = self.noise, jnp.roll(self.noise, 37 * i)
+        noise, of_operands = self.noise, self.of_operands
+        self.noise = jnp.roll(noise, 37 * i)
+        self.of_operands = None if of_operands is None else jnp.roll(of_operands, 37 * i)
         outs = self.evaluate(closed, args)
-        self.noise = noise
+        self.noise, self.of_operands = noise, of_operands
         return outs
 
 

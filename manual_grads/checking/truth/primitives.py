@@ -41,6 +41,8 @@ FACTORISATIONS = frozenset(
     "cholesky cholesky_update custom_linear_solve eig eigh geqp3 geqrf hessenberg householder_product lu qr schur svd "
     "triangular_solve tridiagonal tridiagonal_solve".split()
 )
+# Whose operands an accelerator rounds to a narrower format, unless it is told not to.
+PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
 # Of a sum, the parameter that says how many terms an entry has.
 SUMS = {"dot_general": {"dimension_numbers"}, "reduce_sum": set(), "cumsum": {"axis"}, "add_any": set()}
 # Calls that do what their jaxpr does, whatever their other parameters say of compiling and differentiating it.

@@ -29,7 +29,8 @@ def slopes_at(
 ) -> Slopes | None:
     """Slopes at some of the points, the best of several steps; none, where they aren't to be had.
 
-    Those points are some of all, every one at which autodiff fails, and those at which noise undoes it (`unsteady`).
+    Those points are every one at which autodiff fails, those at which noise undoes it (`unsteady`), and, unless slopes
+    are taken in doubt alone, some of all.
     Where the forward has rules of its own and they aren't its slope, there is no telling which of them is meant, so
     that every point is taken.
     """
@@ -38,7 +39,10 @@ def slopes_at(
     n, chunk = len(inside), differenced_at_once(points)
     failing = [i for i in range(n) if inside[i] and not all(np.isfinite(leaf[i]).all() for leaf in claimed)]
     failing = failing[: 2 * chunk]  # more would take too long; those are not judged
-    some = np.unique([*failing, *unsteady, *np.linspace(0, n - 1, chunk).astype(int)])
+    spread_out = [] if oracles.in_doubt_alone else np.linspace(0, n - 1, chunk)
+    some = np.unique([*failing, *unsteady, *spread_out]).astype(int)
+    if not len(some):
+        return None
     slopes = stepped_slopes(oracles.stepped, points, some, claimed, values)
     if oracles.own_rules and any(
         (np.abs(leaf - slope) > 1e-4 * scale_of(slope) + error)[error < 1e-6 * scale_of(slope)].any()

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.checking.judging.allowances import with_formula_allowance
+from manual_grads.checking import check_gradient
+from manual_grads.checking.judging.allowances import lost_digits, with_formula_allowance
+from manual_grads.checking.trials.calls import Outcome
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.primitives import coarsest_eps
 from tests.checking.records import U, claim_of, expected_of, leaf_of, oracles_of, trial_of
@@ -94,3 +96,26 @@ def test_a_formula_may_be_as_coarse_as_the_example(manual, example_eps, u):
     assert asked == [MAGNIFICATION * u]
     coarse = 8 * u if u > 2.0**-53 else 0.0  # of the result's size, for what isn't noise
     np.testing.assert_allclose(right.leaves[0].allowance, 4 * U + 8 * u + coarse)
+
+
+@pytest.mark.parametrize(("thousands", "said"), [(1, False), (8, True)])
+def test_digits_that_a_formula_loses_are_told(thousands, said):
+    off = np.zeros((4, 2))
+    off[2, 1] = thousands * 1000 * 2 * U
+    strict = expected_of(leaf_of(np.ones((4, 2)), allowance=np.full((4, 2), 4 * U)))
+    outcome = Outcome("jit of vmap", "everything", np.arange(4), [1 + off])
+    notes = lost_digits(outcome, strict, trial_of(POINTS, name="float32"))
+    assert bool(notes) == said
+    if said:
+        assert "loses digits at 1 point (point 2), up to 8e+03 ULP" in notes[0]
+
+
+def test_digits_that_are_lost_are_told_in_the_report():
+    def relative_growth(x):
+        return jnp.where(x == 0, 0, ((x - 1) * jnp.exp(x) + 1) / jnp.where(x == 0, 1, x) ** 2)
+
+    def forward(x):
+        return jnp.where(x == 0, 1, jnp.expm1(x) / jnp.where(x == 0, 1, x))
+
+    report = check_gradient(forward, relative_growth, (np.float32(0.7),), thorough=False, domain={"[0]": (-1, 1)})
+    assert any("the manual formula loses digits at" in note for note in report.notes)

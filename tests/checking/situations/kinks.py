@@ -156,6 +156,13 @@ KINKS.wrong(
     x,
     dtypes="float32",
 )
+KINKS.wrong(
+    "softplus, 0 at 0, quickly",
+    lambda x: (jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))).sum(),
+    lambda x: jnp.where(x == 0, 0, jax.nn.sigmoid(x)),
+    x,
+    thorough=False,
+)
 KINKS.right(
     "softplus",
     lambda x: (jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))).sum(),

@@ -72,6 +72,16 @@ def test_slopes_are_taken_where_autodiff_fails_or_is_undone_and_at_some_others()
     np.testing.assert_array_equal(at, some)
 
 
+def test_in_doubt_alone_they_are_taken_nowhere_else():
+    double = lambda h, x: 2 * np.asarray(x)  # noqa: E731
+    _, at = taken(double, unsteady=[7, 20], in_doubt_alone=True)
+    np.testing.assert_array_equal(at, [7, 20])
+    points = np.linspace(1, 2, 40)[:, None]
+    made = records.oracles_of(None, stepped=double, in_doubt_alone=True)
+    nowhere = slopes_at(made, [points], [2 * points], np.ones(40, bool), [points[:, 0] ** 2], np.array([], int))
+    assert nowhere is None
+
+
 def test_where_a_rule_of_the_forward_s_own_is_not_its_slope_every_point_is_taken():
     def wrong(h, x):
         return 2.001 * np.asarray(x)
