@@ -75,7 +75,7 @@ def test_a_rule_with_such_products():
     def layer(x, w):
         return forward(x, w)
 
-    layer.defvjp(lambda x, w: (forward(x, w), (x, w)), lambda kept, c: by_hand("tensorfloat32")(*kept, c))
+    layer.defvjp(lambda x, w: (forward(x, w), (x, w)), lambda kept, c: by_hand("tensorfloat32")(kept[0], kept[1], c))
     assert check_rule(layer, (X, W), dtypes="float32", thorough=False, products="tensorfloat32").passed
     with pytest.raises(GradientMismatch, match="check_rule"):
         check_rule(layer, (X, W), dtypes="float32", thorough=False)

@@ -27,7 +27,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "truth/compiled.py": [
         ('eps_of("float32") / 2 <= u < self.products_u', "u < self.products_u", PRODUCTS_GRANTED),
         ("if products and self.grants_products(u) else 0.0", "if False else 0.0", PRODUCTS_GRANTED),
-        ("partial(noisy, products=products_u > 0) if measured", "partial(noisy, products=True) if measured", NOISE),
+        ("noisy(claim.manual_of, None, products=products_u > 0)", "noisy(claim.manual_of, None)", PRODUCTS_GRANTED),
     ],
     "truth/kinks.py": [
         ("moved < SAME_SIDE * width", "moved < np.inf", f"{HERE}/truth/test_kinks.py"),
@@ -85,6 +85,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("if kind is Kind.EXACT:", "if kind is not Kind.SUM:", f"{NOISE}::test_cancellation_shows"),
     ],
     "truth/slopes.py": [
+        ("[] if oracles.in_doubt_alone else", "[] if False else", SLOPES),
         ("0.5 * bend(1e-3)", "20 * bend(1e-3)", SLOPES),
         ("30 * error + 1e-5 * scale", "30 * error + 10 * scale", SLOPES),
     ],

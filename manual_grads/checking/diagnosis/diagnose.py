@@ -6,7 +6,7 @@ from manual_grads.checking.arrays import eps_of, quiet, rows_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.diagnosis.candidates import candidates, unfitted
 from manual_grads.checking.diagnosis.evidence import Evidence
-from manual_grads.checking.diagnosis.gathered import evidence_of
+from manual_grads.checking.diagnosis.gathered import evidence_of, thinned
 from manual_grads.checking.diagnosis.hypotheses import MOST_POINTS, of_values
 from manual_grads.checking.diagnosis.products import products
 from manual_grads.checking.diagnosis.symptoms import of_behaviour, of_formats
@@ -20,8 +20,12 @@ def diagnosis(claim: Claim, found: list[Finding], clearest: Finding, report: Rep
     values: list[Hypothesis] = []
     if clearest.worst:
         with quiet():
-            wrong = evidence_of(claim, clearest)
+            looked_at = thinned(clearest)
+            wrong = evidence_of(claim, looked_at)
             values = of_values(wrong, len(clearest.outcome.leaves) - len(wrong))
+        few, all_points = len(looked_at.outcome.points), len(clearest.outcome.points)
+        if few < all_points:
+            report.notes.append(f"diagnosis: by {few} of {all_points} points, as there are so many entries")
         for kept in (candidates, unfitted, products):
             kept.cache_clear()
     # What is right eagerly and wrong when batched is a matter of that, whatever its numbers are like.

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.checking.arrays import Entries, Leaf, is_float, quiet
+from manual_grads.checking.arrays import Entries, Leaf, is_float, quiet, rows_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compiled
 from manual_grads.checking.diagnosis.counterfactuals import counterfactuals
@@ -16,7 +16,26 @@ from manual_grads.checking.judging.measure import ratios, ratios_of_sum
 from manual_grads.checking.truth.expected import ExpectedLeaf
 
 MIN_SHARE_OF_SLOPES = 0.5  # that have to be well determined, for slopes to say anything
+MAX_ENTRIES, MIN_POINTS_LEFT = 2**20, 8  # of all arrays, at the points that explanations are tried at
 MIN_WIDTH = 1e-6  # of a kink, relative to what is right: between sides that are nearer there is no choice
+
+
+def thinned(finding: Finding) -> Finding:
+    """The finding at fewer points, half of them wrong, where there are more entries than explanations are tried of."""
+    outcome, expected, trial = finding.outcome, finding.expected, finding.trial
+    assert expected is not None and trial is not None
+    entries = sum(x[0].size for x in [*outcome.leaves, *trial.arrays])
+    most, points = max(MIN_POINTS_LEFT, MAX_ENTRIES // entries), outcome.points
+    if most >= len(points):
+        return finding
+    leaves = zip(outcome.leaves, expected.leaves, strict=True)
+    wrong = np.any([rows_of(ratios(got, leaf, points) > 1) for got, leaf in leaves], axis=0)
+    halves = [np.flatnonzero(half) for half in (wrong, ~wrong)]
+    few = [half[np.linspace(0, len(half) - 1, most // 2).astype(int)] for half in halves if len(half)]
+    rows = np.unique(np.concatenate(few))
+    return finding._replace(
+        outcome=outcome._replace(points=points[rows], leaves=[leaf[rows] for leaf in outcome.leaves])
+    )
 
 
 def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
@@ -25,9 +44,9 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
     assert expected is not None and trial is not None
     points = outcome.points
     where = [f"result{path}" for path in paths(claim, [x[0] for x in trial.arrays], len(outcome.leaves))]
-    named = [(f"what {w} should be", leaf.want) for w, leaf in zip(where, expected.leaves, strict=True)]
-    named += _slopes(finding, where) + _gradients(claim, trial.arrays)
     arrays = [x[points] for x in trial.arrays]
+    named = [(f"what {w} should be", leaf.want[points]) for w, leaf in zip(where, expected.leaves, strict=True)]
+    named += [(name, x[points]) for name, x in _slopes(finding, where)] + _gradients(claim, arrays)
     value = [v[points] for v in expected.value]
     otherwise = counterfactuals(claim, arrays, value)
     within, backward = values_within(claim, arrays)
@@ -42,7 +61,7 @@ def evidence_of(claim: Claim, finding: Finding) -> list[Evidence]:
             points=[trial.names[p] for p in points],
             inputs=list(zip(claim.names, arrays, strict=True)),
             value=value,
-            others=[(name, x[points]) for name, x in named if not _same(x, leaf.want, leaf.decided)],
+            others=[(name, x) for name, x in named if not _same(x, leaf.want[points], leaf.decided[points])],
             directions=tuple(n for n, d in zip(claim.names, claim.directions, strict=True) if d),
             within=tuple(within),
             backward=tuple((n, x) for n, x in backward if not _same(x, leaf.want[points], leaf.decided[points])),

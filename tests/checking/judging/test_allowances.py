@@ -103,7 +103,7 @@ def test_digits_that_a_formula_loses_are_told(thousands, said):
     off = np.zeros((4, 2))
     off[2, 1] = thousands * 1000 * 2 * U
     strict = expected_of(leaf_of(np.ones((4, 2)), allowance=np.full((4, 2), 4 * U)))
-    outcome = Outcome("jit of vmap", "everything", np.arange(4), [1 + off])
+    outcome = Outcome("jit of vmap", "call", np.arange(4), [1 + off])
     notes = lost_digits(outcome, strict, trial_of(POINTS, name="float32"))
     assert bool(notes) == said
     if said:
