@@ -72,16 +72,37 @@ def judge(
             "the forward is finite at no point that was tried, the example included: give an example inside its "
             "domain, or args=key -> args that draws from it"
         )
-    without_formula = right
-    # All points by one call; then the others, if there is anything to learn from them.
+    outcomes, allowed, holds = _called(claim, oracles, right, trial)
+    if not trust_rules and (oracles.rules or hasattr(claim.manual, "__wrapped__")):
+        with computing_in(trial.format.name):
+            example = trial.format.cast([x[0] for x in trial.arrays])
+            complaint = _of_rules(claim, oracles, allowed, trial) or other_cotangents(claim, example)
+        outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
+    if holds and (complaint := wrong_on_average(outcomes[0], allowed, trial.format.name, oracles.safety)):
+        outcomes.append(Outcome("on average", "behaviour", np.arange(0), [], complaint))
+    # Each outcome is a row, and a finding if it is wrong.
+    rows, found = [], []
+    for outcome in outcomes:
+        worst = _worst(outcome, allowed, trial) if outcome.leaves else None
+        rows.append(row_of(outcome, trial.format, worst))
+        if not rows[-1].passed:
+            found.append(Finding(f"{outcome.check}, {trial.format.name}", trial.format, outcome, worst, allowed, trial))
+    share, undecided = _decided(allowed)
+    rows += _oracle_rows(allowed, outcomes[0], trial.format)
+    undecided += lost_digits(outcomes[0], right, trial) if holds and allowed.for_formula else []
+    return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
+
+
+def _called(
+    claim: Claim, oracles: CompiledOracles, right: Expected, trial: Trial
+) -> tuple[list[Outcome], Expected, bool]:
+    """What the calls return; what is expected, their own rounding allowed for; and whether the first of them holds.
+
+    All points by one call; then the others, if there is anything to learn from them.
+    """
     first, *others = trial.calls
     outcomes = [trial.outcome(first)]
-    if not _all_right(outcomes, right, trial):
-        right = with_formula_allowance(claim, oracles, right, trial)
-    if not _all_right(outcomes, right, trial):
-        right = with_format_allowance(oracles, right, trial)
-    if not _all_right(outcomes, right, trial) and (claim.eager or unmeasured(claim, trial)):
-        right = with_own_spread(right, trial)
+    right = _allowing_for_rounding(claim, oracles, right, trial, outcomes)
     holds = bool(outcomes[0].leaves) and _all_right(outcomes, right, trial)
     others = others if holds else others[:CALLS_IF_WRONG]
     with quiet():
@@ -94,24 +115,20 @@ def judge(
             outcomes += behaviour(claim, example, point, holds)
     if holds and not right.for_formula and not _all_right(outcomes, right, trial):
         right = with_formula_allowance(claim, oracles, right, trial)
-    if not trust_rules and (oracles.rules or hasattr(claim.manual, "__wrapped__")):
-        with computing_in(trial.format.name):
-            example = trial.format.cast([x[0] for x in trial.arrays])
-            complaint = _of_rules(claim, oracles, right, trial) or other_cotangents(claim, example)
-        outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
-    if holds and (complaint := wrong_on_average(outcomes[0], right, trial.format.name, oracles.safety)):
-        outcomes.append(Outcome("on average", "behaviour", np.arange(0), [], complaint))
-    # Each outcome is a row, and a finding if it is wrong.
-    rows, found = [], []
-    for outcome in outcomes:
-        worst = _worst(outcome, right, trial) if outcome.leaves else None
-        rows.append(row_of(outcome, trial.format, worst))
-        if not rows[-1].passed:
-            found.append(Finding(f"{outcome.check}, {trial.format.name}", trial.format, outcome, worst, right, trial))
-    share, undecided = _decided(right)
-    rows += _oracle_rows(right, outcomes[0], trial.format)
-    undecided += lost_digits(outcomes[0], without_formula, trial) if holds and right.for_formula else []
-    return Judgement(rows=rows, found=found, notes=right.notes + undecided, inside=right.inside, share=share)
+    return outcomes, right, holds
+
+
+def _allowing_for_rounding(
+    claim: Claim, oracles: CompiledOracles, right: Expected, trial: Trial, outcomes: list[Outcome]
+) -> Expected:
+    """What is expected, with what rounding may do to the manual gradient, as far as that is needed."""
+    if not _all_right(outcomes, right, trial):
+        right = with_formula_allowance(claim, oracles, right, trial)
+    if not _all_right(outcomes, right, trial):
+        right = with_format_allowance(oracles, right, trial)
+    if not _all_right(outcomes, right, trial) and (claim.eager or unmeasured(claim, trial)):
+        right = with_own_spread(right, trial)
+    return right
 
 
 def _of_rules(claim: Claim, oracles: CompiledOracles, right: Expected, trial: Trial) -> Complaint | None:

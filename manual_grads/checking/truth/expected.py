@@ -20,10 +20,10 @@ from manual_grads.checking.arrays import (
 from manual_grads.checking.formats import TrialFormat
 from manual_grads.checking.truth.agreement import Remark, Sides, agreed
 from manual_grads.checking.truth.compiled import CompiledOracles
-from manual_grads.checking.truth.evaluated import MAGNIFICATION, Evaluated, evaluated, finite_rows
+from manual_grads.checking.truth.evaluated import Evaluated, evaluated, finite_rows
 from manual_grads.checking.truth.kinks import Kinks, steady_sums
+from manual_grads.checking.truth.known import known_of
 from manual_grads.checking.truth.refuted import RefutedRule, refuted_rule
-from manual_grads.checking.truth.spread import POLE, jumps, scaled_spread
 
 # A part of the forward's usual size: a value that changes by more where float64 is enabled is another function's. It
 # is at least so many ε of the format, which matters for bfloat16 (0.23).
@@ -133,79 +133,57 @@ def _expected_leaf(
     oracles: CompiledOracles, found: Evaluated, i: int, dtype: Any
 ) -> tuple[ExpectedLeaf, dict[Remark, Entries]]:
     """What the i-th leaf of the result should be, and what is to be said of the oracles."""
-    claimed, u, safety = found.autodiff[i][:, 0], found.u, oracles.safety
-    slope, slope_error = (found.slopes.of[i], found.slopes.errors[i]) if found.slopes else (None, None)
-    within = along_leaf(found.judgeable, claimed)
-    # How exact autodiff is, how far rounding may move the result, and where autodiff is of no use.
-    autodiff_error = safety * scaled_spread(found.magnified[i], MAGNIFICATION)
-    spread = scaled_spread(found.autodiff[i], found.magnification)
-    if oracles.forward_eps > eps_of(oracles.format_name):  # which the noise of its own format says nothing of
-        autodiff_error = autodiff_error + safety * spread
-    undone = jumps(found.autodiff[i])
-    kink = found.kinks[i]
-    small = kink.high - kink.low <= POLE * usual_size(claimed, found.usual)
-    at, odd = kink.at & within & small, kink.odd & within
-    steady, lost = ~undone & within & ~at & ~odd, ~np.isfinite(claimed)
-    if slope is not None and slope_error is not None and found.conditioning is not None:
-        size = np.maximum(scale_of(slope), usual_size(claimed, found.usual))
-        measured = along_leaf(found.smooth, claimed) & (slope_error <= 1e-5 * size + 1e-12)
-        # What noise undoes, as beside x == 0, is right if it is the slope; a stop_gradient may be meant otherwise.
-        lost = lost | (undone & measured & (np.abs(claimed - slope) <= 1e-5 * size))
-        # Beside a trap autodiff is as bad as in it: its noise says nothing.
-        by_slope = lost & measured
-        spread = np.where(by_slope, u * scale_of(slope) + found.conditioning[i], np.where(lost, np.inf, spread))
-        autodiff_error = np.where(by_slope, 0.0, autodiff_error)
-        steady |= by_slope & within
+    kink, u = found.kinks[i], found.u
+    known = known_of(oracles, found, i)
     # What the oracles agree on.
     sides = Sides(
-        claimed=claimed,
+        claimed=known.claimed,
         other=next((leaves[i] for leaves in found.other_mode.values()), None),
-        slope=slope,
-        slope_error=slope_error,
-        autodiff_error=autodiff_error,
-        usual=usual_size(claimed, found.usual),
+        slope=known.slope,
+        slope_error=known.slope_error,
+        autodiff_error=known.autodiff_error,
+        usual=usual_size(known.claimed, found.usual),
     )
-    verdict = agreed(sides, steady, lost & within, oracles.own_rules)
-    want, trusted = verdict.want, verdict.trusted
+    verdict = agreed(sides, known.steady, known.lost & known.within, oracles.own_rules)
+    trusted = verdict.trusted
     if oracles.own_rules and not oracles.modes:  # one oracle against another: there is no telling
-        trusted = trusted & ~along_leaf(found.refuted, claimed)
-    # At a kink, what lies between its sides; where autodiff is odd, what it is on both.
-    low, high = (np.where(at | odd, side, want) for side in (kink.low, kink.high))
-    also = np.where(odd, want, verdict.also)
-    want = np.where(odd, (low + high) / 2, want)
-    if slope is not None and slope_error is not None:  # a slope decides
-        size = np.maximum(scale_of(want), usual_size(want, found.usual))
-        is_slope = (slope_error <= 1e-5 * size + 1e-12) & (np.abs(want - slope) <= 1e-5 * size)
-        also = np.where(odd & is_slope & along_leaf(found.smooth, claimed), np.nan, also)
-    spread = np.where(at, u * scale_of(want), np.where(odd, np.maximum(high - low, u * scale_of(want)), spread))
-    autodiff_error = np.where(at | odd, 0.0, autodiff_error)
+        trusted = trusted & ~along_leaf(found.refuted, known.claimed)
+    # At a kink, what lies between its sides; where autodiff is odd, what it is on both, unless a slope decides.
+    several = known.at | known.odd
+    low, high = (np.where(several, side, verdict.want) for side in (kink.low, kink.high))
+    want = np.where(known.odd, (low + high) / 2, verdict.want)
+    also = np.where(known.odd, verdict.want, verdict.also)
+    also = np.where(known.odd & known.is_slope(want) & along_leaf(found.smooth, want), np.nan, also)
+    width = np.where(known.at, 0.0, high - low)
+    spread = np.where(several, np.maximum(width, u * scale_of(want)), known.spread)
     # How far from it a right result may be: what a sum of a few terms of the gradient's own size may lose, and
     # underflow; the spread; what the oracles lose themselves; and the rounding of the result.
     size = usual_size(want, found.usual if found.usual.any() else found.inside)
     largest = np.maximum(scale_of(want), size)
-    floor = safety * u * size + float(jnp.finfo(dtype).smallest_normal) + oracles.unmeasured * largest
+    floor = oracles.safety * u * size + float(jnp.finfo(dtype).smallest_normal) + oracles.unmeasured * largest
+    of_oracles = np.where(several, 0.0, known.autodiff_error) + np.where(known.at, 0.0, verdict.doubt)
     last_rounding = 2 * u * np.abs(np.where(np.isfinite(want), want, 0))
-    allowance = safety * spread + autodiff_error + floor + np.where(at, 0.0, verdict.doubt) + last_rounding
-    # Where that is small enough to judge by, and the result fits into the format.
-    with np.errstate(invalid="ignore"):
-        well = (allowance <= 0.5 * largest + floor) & np.isfinite(want)
-        well &= np.abs(want) < float(jnp.finfo(dtype).max) / 2
-    decided = well & trusted & within
-    sums = _sums(kink, at, allowance, decided)
-    allowance = allowance + np.where(at, kink.beyond, 0.0)
+    allowance = oracles.safety * spread + of_oracles + floor + last_rounding
+    decided = _well_known(want, allowance, 0.5 * largest + floor, dtype) & trusted & known.within
     leaf = ExpectedLeaf(
         want=want,
-        allowance=allowance,
+        allowance=allowance + np.where(known.at, kink.beyond, 0.0),
         decided=decided,
         also=also,
-        known_to_ulp=(verdict.doubt == 0) & ~at,
+        known_to_ulp=(verdict.doubt == 0) & ~known.at,
         size=size,
         low=low,
         high=high,
-        sums=sums,
+        sums=_sums(kink, known.at, allowance, decided),
         by_oracle=_by_oracle(oracles, found, i),
     )
-    return leaf, verdict.remarks | {Remark.AUTODIFF_IS_ODD: odd}
+    return leaf, verdict.remarks | {Remark.AUTODIFF_IS_ODD: known.odd}
+
+
+def _well_known(want: Leaf, allowance: Leaf, most: Leaf, dtype: Any) -> Entries:
+    """Where the allowance is small enough to judge by, and the result fits into the format."""
+    with np.errstate(invalid="ignore"):
+        return (allowance <= most) & np.isfinite(want) & (np.abs(want) < float(jnp.finfo(dtype).max) / 2)
 
 
 def _sums(kink: Kinks, at: Entries, allowance: Leaf, decided: Entries) -> list[ExpectedSum]:
