@@ -88,7 +88,7 @@ def check_rule(
     hidden = rules_not_taken_away(f, *args)
     if hidden and reference is None:
         raise ValueError(
-            f"the rule of {', '.join(hidden)} is inside a kernel, a shard_map or a platform_dependent, where it can't "
+            f"the rule of {', '.join(hidden)} is inside a kernel or a platform_dependent, where it can't "
             "be taken away: give reference=, a plain function that computes the same"
         )
     mine, plain = _floating_results(f), _floating_results(reference or without_rules(f))

@@ -198,14 +198,31 @@ def test_a_rule_that_returns_another_shape():
         check_rule(total, (X,), thorough=False)
 
 
+def sine(mistake):
+    """sin, with a rule that is right or wrong."""
+    ruled = jax.custom_vjp(jnp.sin)
+    ruled.defvjp(lambda x: (jnp.sin(x), x), lambda x, c: (mistake * jnp.cos(x) * c,))
+    return ruled
+
+
 @pytest.mark.parametrize("mistake", [1.0, 1.1])
-def test_a_rule_inside_a_shard_map_needs_a_reference(mistake):
-    mesh = jax.make_mesh((1,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
-    spec = jax.sharding.PartitionSpec("i")
-    inner = jax.custom_vjp(jnp.sin)
-    inner.defvjp(lambda x: (jnp.sin(x), x), lambda x, c: (mistake * jnp.cos(x) * c,))
-    f = jax.shard_map(inner, mesh=mesh, in_specs=spec, out_specs=spec)
-    with pytest.raises(ValueError, match=r"sin .*is inside a kernel, a shard_map .*give reference="):
+def test_a_rule_inside_a_shard_map(mistake):
+    mesh, spec = jax.sharding.Mesh(jax.devices()[:1], ("i",)), jax.sharding.PartitionSpec("i")
+    f = jax.shard_map(sine(mistake), mesh=mesh, in_specs=spec, out_specs=spec)
+    if mistake == 1:
+        report = check_rule(f, (X,), thorough=False)
+        assert report.passed and report.notes[0].startswith("rules checked: sin")
+    else:
+        with pytest.raises(GradientMismatch):
+            check_rule(f, (X,), thorough=False)
+
+
+@pytest.mark.parametrize("mistake", [1.0, 1.1])
+def test_a_rule_that_can_not_be_taken_away_needs_a_reference(mistake):
+    def f(x):
+        return jax.lax.platform_dependent(x, cpu=sine(mistake), default=sine(mistake))
+
+    with pytest.raises(ValueError, match=r"sin .*is inside a kernel or a platform_dependent, .*give reference="):
         check_rule(f, (X,))
     if mistake == 1:
         assert check_rule(f, (X,), reference=jnp.sin, thorough=False).passed

@@ -21,6 +21,7 @@ FORMAT_SAFETY = 4.0
 OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8.0
 # Errors in ULP that a reader is told of, though they are what a formula's own rounding does.
 MANY_ULP = 4000
+NEXT_TO_NOTHING = 1e-3  # of a point's largest entry: the digits of what is smaller aren't missed
 # Times u and the result's size: a formula that rounding moves further than this at the median point isn't one of whose
 # rounding an allowance can be made; it is wrong everywhere, or noise is no measure for it.
 MAX_TYPICAL_SPREAD = 1e4
@@ -108,6 +109,7 @@ def lost_digits(outcome: Outcome, without_formula: Expected, trial: Trial) -> li
     furthest, at, points = 0.0, [], outcome.points
     for got, leaf in zip(outcome.leaves, without_formula.leaves, strict=True):
         want, beyond = leaf.want[points], ratios(got, leaf, points) > 1
+        beyond &= np.abs(want) > NEXT_TO_NOTHING * scale_of(want)
         off = np.where(beyond, ulps(np.abs(got - want), want, trial.format.name), 0)
         furthest = max(furthest, float(np.max(off, initial=0)))
         at += [trial.names[i] for i in points[rows_of(off > MANY_ULP)]]

@@ -11,7 +11,7 @@ from jax import lax
 from jax.extend.core import Literal
 
 from manual_grads.checking.truth.kernels import interpreted
-from manual_grads.checking.truth.primitives import Kind, body_of, kind_of, scanned
+from manual_grads.checking.truth.primitives import Kind, body_of, kind_of, on_each_device, scanned
 
 
 class Interpreter:
@@ -70,6 +70,9 @@ class Interpreter:
                 index, *operands = values
                 branches = [partial(lambda b, *ops: self.evaluate(b, list(ops)), b) for b in eqn.params["branches"]]
                 return list(lax.switch(index, branches, *operands))
+            case Kind.SHARD_MAP:
+                body = eqn.params["jaxpr"]
+                return list(on_each_device(eqn, lambda *ops: tuple(self.evaluate(body, list(ops))))(*values))
             case kind:
                 return self.operation(eqn, kind, values)
 

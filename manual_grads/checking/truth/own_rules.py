@@ -12,7 +12,7 @@ from manual_grads.checking.arrays import is_float
 from manual_grads.checking.compiling import inner_jaxprs
 from manual_grads.checking.products import of_chosen
 from manual_grads.checking.truth.interpreter import Interpreter
-from manual_grads.checking.truth.primitives import Kind, bind, body_of, is_rule, kind_of
+from manual_grads.checking.truth.primitives import LOOKED_INTO, Kind, bind, body_of, is_rule, kind_of
 
 
 def rules_of(f: Callable[..., Any], *args: Any) -> list[str]:
@@ -26,7 +26,7 @@ def rules_in(jaxpr: Any) -> list[str]:
 
 
 def rules_not_taken_away(f: Callable[..., Any], *args: Any) -> list[str]:
-    """Those of them that `without_rules` leaves: inside a kernel, or a `shard_map`."""
+    """Those of them that `without_rules` leaves: inside a kernel."""
     jaxpr = _traced(f, args)
     taken = {name_of_rule(eqn) for eqn in _rules_in(jaxpr, opaque_too=False)}
     return [name for name in rules_in(jaxpr) if name not in taken]
@@ -57,7 +57,7 @@ def arguments_without_cotangent(f: Callable[..., Any], *args: Any) -> list[str]:
 def without_rules(f: Callable[..., Any], but: str = "") -> Callable[..., Any]:
     """`f` with its rules taken away, but for that of one function: JAX differentiates what they stand for itself.
 
-    What a rule calls is looked into through `jit`, loops, branches and `remat`; not inside a kernel or a `shard_map`.
+    What a rule calls is looked into through `jit`, loops, branches, `remat` and `shard_map`; not inside a kernel.
     """
 
     def plain(*args: Any) -> Any:
@@ -146,7 +146,7 @@ def _rules_in(jaxpr: Any, opaque_too: bool = True) -> Iterator[Any]:
     for eqn in jaxpr.eqns:
         if is_rule(eqn):
             yield eqn
-        if opaque_too or kind_of(eqn) in (Kind.INLINED, Kind.SCAN, Kind.WHILE, Kind.COND):
+        if opaque_too or kind_of(eqn) in LOOKED_INTO:
             for inner in inner_jaxprs(eqn):
                 yield from _rules_in(inner, opaque_too)
 

@@ -18,18 +18,20 @@ from manual_grads.checking.truth.kernels import interpreted
 
 # Nothing is rounded where entries are only moved, compared, chosen or negated, nor where there are none yet.
 EXACT = frozenset(
-    "abs and argmax argmin bitcast_convert_type broadcast_in_dim ceil clamp complex concatenate conj copy copy_p "
-    "cummax cummin device_put dynamic_slice dynamic_update_slice empty empty2 eq expand_dims floor gather ge gt imag "
-    "iota is_finite layout_constraint le lt max min name ne neg not optimization_barrier or pad pvary real reduce_and "
-    "reduce_max reduce_min reduce_or reduce_precision reduce_window_max reduce_window_min reduce_xor reduced_vary_cast "
-    "relayout reshape reshard rev round scatter scatter-max scatter-min select_n sharding_constraint sign slice sort "
-    "split squeeze stack stop_gradient tie tile top_k transpose unstack vary_unreduced_cast xor zeros_like".split()
+    "abs all_gather all_gather_invariant all_to_all and argmax argmin axis_index bitcast_convert_type "
+    "broadcast_in_dim ceil clamp complex concatenate conj copy copy_p cummax cummin device_put dynamic_slice "
+    "dynamic_update_slice empty empty2 eq expand_dims floor gather ge gt imag iota is_finite layout_constraint le lt "
+    "max min name ne neg not optimization_barrier or pad pbroadcast pcast pmax pmin ppermute pvary real reduce_and "
+    "reduce_max reduce_min reduce_or reduce_precision reduce_window_max reduce_window_min reduce_xor "
+    "reduced_vary_cast relayout reshape reshard rev round scatter scatter-max scatter-min select_n "
+    "sharding_constraint sign slice sort split squeeze stack stop_gradient tie tile top_k transpose unstack "
+    "vary_unreduced_cast xor zeros_like".split()
 )
 ROUNDED = frozenset(
     "add bessel_i0e bessel_i1e conv_general_dilated cumlogsumexp cumprod div fft igamma igamma_grad_a igammac "
-    "integer_pow mul nextafter one_minus_square polygamma random_gamma reduce_prod reduce_window reduce_window_sum "
-    "regularized_incomplete_beta rem rng_uniform scatter-add scatter-mul scatter-sub select_and_gather_add "
-    "select_and_scatter_add sqrt square sub zeta".split()
+    "integer_pow mul nextafter one_minus_square polygamma psum psum2 psum_invariant random_gamma reduce_prod "
+    "reduce_scatter reduce_window reduce_window_sum regularized_incomplete_beta rem rng_uniform scatter-add "
+    "scatter-mul scatter-sub select_and_gather_add select_and_scatter_add sqrt square sub zeta".split()
 )
 # XLA's elementary functions are within about this many ULP.
 ELEMENTARY = dict.fromkeys(
@@ -52,6 +54,9 @@ INLINED = frozenset(
 )
 RULES = frozenset("custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr".split())  # calls with a rule of their own
 BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # the parameters that hold it
+# Of a call on every device of a mesh, the parameters that say what it does; and that of its axes, which JAX renamed.
+SHARDED = {"jaxpr", "mesh", "in_specs", "out_specs", "check_vma"}
+MANUAL_AXES = ("manual_axes", "newly_manual_axes")
 # Of control flow, the parameters that say what it does; and those that don't, or say what the shapes say too. As it is
 # evaluated here in JAX's place, any other may change what it means.
 CONTROL = {
@@ -77,8 +82,12 @@ class Kind(Enum):
     SCAN = "as its body's are, in each round"
     WHILE = "as its body's are, while its condition holds"
     COND = "as the branch's are that is taken"
+    SHARD_MAP = "as its body's are, on each device"
     KERNEL = "as its interpretation's are"
     OPAQUE = "unknown: once"
+
+
+LOOKED_INTO = (Kind.INLINED, Kind.SCAN, Kind.WHILE, Kind.COND, Kind.SHARD_MAP)  # as their jaxprs are at hand
 
 
 def kind_of(eqn: Any) -> Kind:
@@ -89,6 +98,8 @@ def kind_of(eqn: Any) -> Kind:
         return Kind[name.upper()] if known else Kind.OPAQUE
     if name in INLINED:
         return Kind.INLINED if given & set(BODIES) else Kind.OPAQUE
+    if name == "shard_map":
+        return Kind.SHARD_MAP if given in [SHARDED | {axes} for axes in MANUAL_AXES] else Kind.OPAQUE
     if name == "pallas_call":
         return Kind.KERNEL if interpreted(eqn) is not None else Kind.OPAQUE
     if name in SUMS:
@@ -110,7 +121,7 @@ def opaque(jaxpr: Any) -> list[str]:
             found.append(eqn.primitive.name)
         elif kind is Kind.KERNEL:
             found += opaque(interpreted(eqn).jaxpr)
-        elif kind in (Kind.INLINED, Kind.SCAN, Kind.WHILE, Kind.COND):
+        elif kind in LOOKED_INTO:
             found += [name for inner in inner_jaxprs(eqn) for name in opaque(inner)]
     return list(dict.fromkeys(found))
 
@@ -123,6 +134,14 @@ def is_rule(eqn: Any) -> bool:
 def body_of(eqn: Any) -> Any:
     """The jaxpr of a call that does what that does."""
     return next(eqn.params[name] for name in BODIES if name in eqn.params)
+
+
+def on_each_device(eqn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
+    """A call as that of a `shard_map`, of another function."""
+    (axes,) = (eqn.params[name] for name in MANUAL_AXES if name in eqn.params)
+    specs = {name: tuple(eqn.params[name]) for name in ("in_specs", "out_specs")}
+    mesh, check_vma = eqn.params["mesh"], eqn.params["check_vma"]
+    return jax.shard_map(body, mesh=mesh, axis_names=frozenset(axes), check_vma=check_vma, **specs)
 
 
 def scanned(eqn: Any) -> tuple[int, int]:

@@ -63,12 +63,12 @@ class _Detours(RuleInterpreter):
 
 @jax.custom_jvp
 def _no_value(mark: Any, *xs: Any) -> Any:
-    """0, whose slope in every entry of the xs is said to be `mark`."""
-    return jnp.zeros_like(mark)
+    """0, whose slope in every entry of the xs is said to be `mark`; on the devices of a mesh where any of the xs is."""
+    return sum((0 * jnp.isnan(x).sum().astype(mark.dtype) for x in xs), jnp.zeros_like(mark))
 
 
 @_no_value.defjvp
 def _no_value_jvp(primals: Any, tangents: Any) -> Any:
     """`mark * Σ tangents`."""
-    mark = primals[0]
-    return jnp.zeros_like(mark), sum((mark * t.astype(mark.dtype).sum() for t in tangents[1:]), jnp.zeros_like(mark))
+    mark, *xs = primals
+    return _no_value(mark, *xs), sum((mark * t.astype(mark.dtype).sum() for t in tangents[1:]), jnp.zeros_like(mark))

@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import Mesh, PartitionSpec
 
 from manual_grads.checking import GradientMismatch, check_gradient
 from manual_grads.checking.compiling import inner_jaxprs
@@ -16,6 +17,7 @@ from manual_grads.checking.truth.primitives import Kind, bind, converted_formats
 from manual_grads.checking.truth.spread import patterns_of_noise
 
 X = np.array([0.3, -1.2, 2.0], np.float32)
+SPLIT = PartitionSpec("i")
 U = 2.0**-24
 
 
@@ -39,6 +41,10 @@ EQUATIONS = {
     "scan": (lambda x: lax.scan(lambda c, y: (c * x[0] + y, c * y), x[1], x)[1], ("jaxpr", "length", "reverse")),
     "while": (lambda x: lax.while_loop(lambda c: (c < 9).all(), lambda c: 3 + c * x, x), ("cond_jaxpr", "body_jaxpr")),
     "cond": (lambda x: lax.cond(x[0] > 0, lambda y: y * y, lambda y: y, x), ("branches",)),
+    "shard_map": (
+        jax.shard_map(lambda x: x * x, mesh=Mesh(jax.devices()[:1], ("i",)), in_specs=SPLIT, out_specs=SPLIT),
+        ("jaxpr", "mesh", "in_specs", "out_specs", "check_vma"),
+    ),
     "jit": (jax.jit(lambda x: x * x), ("jaxpr",)),
     "custom_jvp_call": (with_jvp, ("call_jaxpr",)),
     "custom_vjp_call": (with_vjp, ("call_jaxpr",)),
