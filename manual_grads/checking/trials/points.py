@@ -1,5 +1,6 @@
 """Points to try a gradient at, all made from one example: its neighbourhood, every scale, every special case."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ NARROW_SCALES = 1e-2, 30.0  # whose squares it holds
 MIN_POINTS = 6  # however large the arrays are
 LARGE_ENTRY = 5.0  # so large that it dominates a softmax of entries of scale 1
 FEW = 4  # entries
+TAILS = 9.0, 12.0  # beyond where functions are often cut off, and up to three times as far out
 LADDER = np.geomspace(0.01, 500, 24)
 NEGATIVE_TOO = "negative too, scale "  # where the example is positive
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
@@ -155,6 +157,9 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
             scale = float(np.clip(scale, *NARROW_SCALES))
         for _ in range(count):
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
+    # In the tails on one side, all entries together: beside larger ones, what is wrong there would be next to nothing.
+    for sign, scale in itertools.product((-1, 1), TAILS):
+        yield f"in the tail, {sign * scale:g}", each(lambda leaf, s=sign * scale: leaf.in_tail(s, random))
     for _ in range(6 if thorough else 2):
         yield "near the example", each(lambda leaf: leaf.nearby(random))
     # Under a cotangent of zeros nothing would be seen; that is tried alone.

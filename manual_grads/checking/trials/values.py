@@ -47,6 +47,12 @@ class ExampleLeaf(NamedTuple):
         z = random.normal(size=self.array.shape)
         return abs(z) + 1e-3 if self.positive else z
 
+    def in_tail(self, scale: float, random: np.random.Generator) -> np.ndarray:
+        """Entries from the scale to three times that, all of its sign; of a cotangent or a tangent, any."""
+        if self.is_direction:
+            return self.fresh(random)
+        return (abs(scale) if self.positive else scale) * random.uniform(1, 3, self.array.shape)
+
     def nearby(self, random: np.random.Generator) -> np.ndarray:
         """The example's array, a tenth of its size off."""
         return self.array + 0.1 * self.size * random.normal(size=self.array.shape)

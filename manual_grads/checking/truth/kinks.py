@@ -37,7 +37,7 @@ class Kinks(NamedTuple):
 def may_jump(fine: Patterns, size: float) -> Entries:
     """What noise moves so far as it would at a kink: whether it is one, larger noise says."""
     beside = fine[:, 1:]
-    return np.isfinite(fine).all(1) & (beside.max(1) - beside.min(1) > MIN_JUMP * _scale(fine, size))
+    return np.isfinite(beside).all(1) & (beside.max(1) - beside.min(1) > MIN_JUMP * _scale(fine, size))
 
 
 def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray]) -> Kinks:
@@ -49,9 +49,11 @@ def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray
     low, high = beside.min(1), beside.max(1)
     width, moved = high - low, np.abs(coarser[:, 1:] - beside).max(1)
     scale = _scale(fine, size)
-    finite = np.isfinite(fine).all(1) & np.isfinite(moved)
+    finite = np.isfinite(beside).all(1) & np.isfinite(moved)
+    lost = finite & ~np.isfinite(centre)  # autodiff has no number at the very point
     jumps = may_jump(fine, size) & finite & (moved < SAME_SIDE * width)
     odd = finite & ~jumps & (np.maximum(low - centre, centre - high) > ODD * scale + 8 * width)
+    odd |= lost & ~jumps & (width <= ODD * scale)
     # Of the entries at a tie, noise may never choose one that a gradient chooses.
     widest = scale_of(np.where(jumps, width, 0.0))
     own = _own(jumps, beside, noise)
@@ -60,8 +62,8 @@ def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray
         jumps=jumps,
         at=at,
         odd=odd & ~at,
-        low=np.where(at, np.minimum(low, centre), low),
-        high=np.where(at, np.maximum(high, centre), high),
+        low=np.where(at, np.fmin(low, centre), low),
+        high=np.where(at, np.fmax(high, centre), high),
         beyond=np.where(own, BEYOND_OWN * width, BEYOND_SEVERAL * widest),
         beside=beside,
     )

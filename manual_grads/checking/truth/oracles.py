@@ -96,7 +96,8 @@ def _contracted(
             )
             for of in jacobian(g, argnums, *options)(*args)
         ]
-        return same(options, *args), along
+        results = same(options, *args)  # in their format, whatever that of the steps is
+        return results, [a.astype(r.dtype) if is_float(r) else a for a, r in zip(along, results, strict=True)]
 
     return partial(same, options)
 

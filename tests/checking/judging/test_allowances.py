@@ -117,5 +117,5 @@ def test_digits_that_are_lost_are_told_in_the_report():
     def forward(x):
         return jnp.where(x == 0, 1, jnp.expm1(x) / jnp.where(x == 0, 1, x))
 
-    report = check_gradient(forward, relative_growth, (np.float32(0.7),), thorough=False, domain={"[0]": (-1, 1)})
+    report = check_gradient(forward, relative_growth, (np.float32(0.7),), thorough=False, scales=(0.01, 1.0))
     assert any("the manual formula loses digits at" in note for note in report.notes)
