@@ -100,6 +100,13 @@ def scale_of(leaf: Leaf) -> Float[np.ndarray, "points *ones"]:
     return np.max(finite, tuple(range(1, leaf.ndim)), keepdims=True, initial=0)
 
 
+def active_size(leaf: Leaf, rows: Rows) -> float:
+    """The median of the largest entry over those points at which it isn't zero; over all points, if it is at those."""
+    largest = scale_of(leaf).ravel()
+    some = largest[rows & (largest > 0)] if (rows & (largest > 0)).any() else largest[largest > 0]
+    return float(np.median(some)) if some.size else 0.0
+
+
 def usual_size(leaf: Leaf, rows: Rows) -> float:
     """The median, over those points, of the largest entry."""
     return float(np.median(scale_of(leaf)[rows])) if rows.any() else 0.0

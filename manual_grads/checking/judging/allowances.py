@@ -12,8 +12,9 @@ from manual_grads.checking.trials.trial import Trial
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.expected import NAMED_POINTS, Expected
+from manual_grads.checking.truth.kinks import COARSER, switches
 from manual_grads.checking.truth.primitives import coarsest_eps, opaque
-from manual_grads.checking.truth.spread import scaled_spread
+from manual_grads.checking.truth.spread import jumps, scaled_spread
 
 # Times the error of the forward's own autodiff in the format: as much again for each of what a formula is made of.
 FORMAT_SAFETY = 4.0
@@ -42,11 +43,15 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
         rounded_off = u <= max(converted, eps_of("float64")) / 2 and not oracles.grants_products(u)
         magnification = MAGNIFICATION if rounded_off else 1.0
         patterns = oracles.under_noise(oracles.manual, magnification * u, trial.arrays, products=True)
+        coarser = patterns
+        if any(jumps(leaf).any() for leaf in patterns):
+            coarser = oracles.under_noise(oracles.manual, COARSER * magnification * u, trial.arrays, products=True)
     except Exception:  # not a formula that can be run with noise
         return expected
     leaves, rows = [], trial.usual & expected.inside
-    for leaf, under_noise in zip(expected.leaves, patterns, strict=True):
-        spread = oracles.safety * scaled_spread(under_noise, magnification)
+    for leaf, under_noise, under_more in zip(expected.leaves, patterns, coarser, strict=True):
+        spread = np.where(switches(under_noise, under_more), 0.0, scaled_spread(under_noise, magnification))
+        spread = oracles.safety * spread
         typical = np.median(np.max(spread, tuple(range(1, spread.ndim)), initial=0)[rows])
         extra = spread + oracles.safety * u * leaf.size * (u > eps)
         largest_u = oracles.products_u if oracles.grants_products(u) else u

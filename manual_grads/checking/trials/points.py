@@ -11,6 +11,7 @@ import numpy as np
 from manual_grads.checking.arrays import Leaf, Rows
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.trials.domains import Law
+from manual_grads.checking.trials.switches import at_switches
 from manual_grads.checking.trials.values import ExampleLeaf, Values, example_leaf
 
 # How many points are drawn at each scale. A thorough check tries every power of ten at which functions change their
@@ -72,6 +73,8 @@ def points_of(
         named = list(
             _made(leaves, claim.names, dtypes, random, thorough) if scales is None else _at(scales, leaves, random)
         )
+        if not any(laws):
+            named += at_switches(claim, example, dtypes)
     else:  # without the example, which was drawn in a narrower format, it may be
         keys = jax.random.split(jax.random.key(seed + 1), 32 if thorough else 8)
         named = [("drawn", draw(key)) for key in keys]

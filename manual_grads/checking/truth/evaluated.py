@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.checking.arrays import Leaf, Rows, eps_of, leaves_of, rows_of, usual_size
+from manual_grads.checking.arrays import Leaf, Rows, active_size, eps_of, leaves_of, rows_of
 from manual_grads.checking.truth.compiled import MAX_POINTS_DIFFERENCED, CompiledOracles
 from manual_grads.checking.truth.kinks import COARSER, Kinks, kinks, may_jump
 from manual_grads.checking.truth.noise import noise_of_inputs
@@ -52,7 +52,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
     failed = np.any([rows_of(~np.isfinite(leaf)) for leaf in claimed], axis=0)
     undone = np.any([rows_of(jumps(leaf)) for leaf in autodiff], axis=0)
     smooth = inside & ~kinked(oracles, points, value)
-    pole = np.any([near_pole(leaf, usual_size(leaf[:, 0], usual)) for leaf in autodiff], axis=0)
+    pole = np.any([near_pole(leaf, active_size(leaf[:, 0], usual)) for leaf in autodiff], axis=0)
     odd = np.any([rows_of(leaf.odd) for leaf in kinked_leaves], axis=0)
     unsteady = np.flatnonzero(smooth & (undone | odd))[:MAX_POINTS_DIFFERENCED]
     slopes = slopes_at(oracles, points, claimed, inside, value, unsteady)
@@ -80,7 +80,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
 
 def _kinks(oracles: CompiledOracles, points: list[Leaf], fine: list[Patterns], usual: Rows) -> list[Kinks]:
     """The kinks of each leaf; larger noise is asked for only where noise moves anything so far as a kink would."""
-    sizes = [usual_size(leaf[:, 0], usual) for leaf in fine]
+    sizes = [active_size(leaf[:, 0], usual) for leaf in fine]
     coarser = fine
     if any(may_jump(leaf, size).any() for leaf, size in zip(fine, sizes, strict=True)):
         u = COARSER * MAGNIFICATION * eps_of(oracles.format_name) / 2

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manual_grads.checking.arrays import Entries, Leaf, along_leaf, scale_of
-from manual_grads.checking.truth.spread import Patterns
+from manual_grads.checking.truth.spread import Patterns, jumps
 
 COARSER = 16.0  # so many times as much noise is the larger one
 SAME_SIDE = 0.1  # of the width of a jump: what noise moves by more isn't on one of the sides of a kink
@@ -67,6 +67,18 @@ def kinks(fine: Patterns, coarser: Patterns, size: float, noise: list[np.ndarray
         beyond=np.where(own, BEYOND_OWN * width, BEYOND_SEVERAL * widest),
         beside=beside,
     )
+
+
+def switches(fine: Patterns, coarser: Patterns) -> Entries:
+    """Where noise changes numbers altogether, and more of it no further: a formula has gone to another branch.
+
+    What it is there is a choice, which no rounding excuses.
+    """
+    centre, beside = fine[:, 0], fine[:, 1:]
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(beside - centre[:, None]).min(1)
+        width, moved = beside.max(1) - beside.min(1), np.abs(coarser[:, 1:] - beside).max(1)
+        return jumps(fine) & (moved < SAME_SIDE * np.maximum(width, apart))
 
 
 def _scale(fine: Patterns, size: float) -> Leaf:

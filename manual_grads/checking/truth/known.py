@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.checking.arrays import Entries, Leaf, along_leaf, eps_of, scale_of, usual_size
+from manual_grads.checking.arrays import Entries, Leaf, active_size, along_leaf, eps_of, scale_of, usual_size
 from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import MAGNIFICATION, Evaluated
 from manual_grads.checking.truth.spread import POLE, jumps, scaled_spread
@@ -50,7 +50,7 @@ def _by_autodiff(oracles: CompiledOracles, found: Evaluated, i: int) -> Known:
     autodiff_error = oracles.safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     if oracles.forward_eps > eps_of(oracles.format_name):  # which the noise of its own format says nothing of
         autodiff_error = autodiff_error + oracles.safety * spread
-    at = kink.at & within & (kink.high - kink.low <= POLE * usual)
+    at = kink.at & within & (kink.high - kink.low <= POLE * active_size(claimed, found.usual))
     odd = kink.odd & within
     return Known(
         claimed=claimed,
