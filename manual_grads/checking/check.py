@@ -20,6 +20,7 @@ from manual_grads.checking.raised import first_line
 from manual_grads.checking.report import Report, Row
 from manual_grads.checking.reproduction import title
 from manual_grads.checking.trials.behaviour import structure
+from manual_grads.checking.trials.domains import bounds_of
 from manual_grads.checking.trials.points import Sampling, points_of
 from manual_grads.checking.trials.trial import Trial, trial
 from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracles
@@ -92,7 +93,7 @@ def check_gradient(
     try:
         claim, example = as_claim(forward, manual, args, by, first)
     except Exception:
-        found = differentiable(forward, by, args)
+        found = differentiable(forward, by, args, bounds_of(domain or {}))
         if not found.note:
             raise
         claim, example = as_claim(found.forward, manual, args, by, first)

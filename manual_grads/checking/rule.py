@@ -18,6 +18,7 @@ from manual_grads.checking.options import Options
 from manual_grads.checking.products import chosen_floats, pulled_back, pushed_forward
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import name_of
+from manual_grads.checking.trials.domains import bounds_of
 from manual_grads.checking.trials.points import points_of
 from manual_grads.checking.truth.oracles import steadiest_differences
 from manual_grads.checking.truth.own_rules import (
@@ -175,7 +176,7 @@ def _report(
     """Whether the products of f are those of f without rules; its rows say which products."""
     # What can't be differentiated without its rule, as a kernel or a loop, is differenced.
     differenced = not products.to_be_had(plain)
-    truth = steadiest_differences(plain) if differenced else plain
+    truth = steadiest_differences(plain, bounds=bounds_of(options.domain or {})) if differenced else plain
     claim, example = as_claim(truth, products.by(mine), products.args, products.by)
     claim = claim._replace(ruled=f, differenced=differenced)
     report = check(claim, example, options.sampling(claim, example), options, given)

@@ -29,6 +29,18 @@ def laws(domain: dict[str, Any], names: tuple[str, ...], example: list[Any]) -> 
     ]
 
 
+def bounds_of(domain: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """The least and the largest number of those arguments whose domain has such."""
+    bounds = {key.removeprefix("args"): _bounds(given) for key, given in domain.items()}
+    return {name: pair for name, pair in bounds.items() if pair is not None}
+
+
+def _bounds(given: Any) -> tuple[float, float] | None:
+    if isinstance(given, str):
+        return (0.0, np.inf) if given == "positive" else None
+    return given if isinstance(given, tuple) and len(given) == 2 else None
+
+
 def _law(name: str, given: Any, x: np.ndarray) -> Law:
     """How one array is drawn."""
     if callable(given):

@@ -27,6 +27,7 @@ FEW = 4  # entries
 TAILS = 9.0, 12.0  # beyond where functions are often cut off, and up to three times as far out
 LADDER = np.geomspace(0.01, 500, 24)
 NEGATIVE_TOO = "negative too, scale "  # where the example is positive
+OTHER_MASKS = "a mask of both values"  # where the example's is of one
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
 
 Point = tuple[str, list[Any]]  # its name, and the arrays
@@ -92,7 +93,7 @@ def points_of(
         names=[name for name, _ in named],
         arrays=[np.stack(column) for column in zip(*points, strict=True)],
         usual=np.array([name in USUAL for name, _ in named]),
-        guessed=np.array([name.startswith(NEGATIVE_TOO) for name, _ in named]),
+        guessed=np.array([name.startswith((NEGATIVE_TOO, OTHER_MASKS)) for name, _ in named]),
     )
 
 
@@ -126,6 +127,13 @@ def _made(
         yield from _one_argument_special(leaves, names, random)
     if any(leaf.positive for leaf in leaves):
         yield from _negative_too(leaves, random, thorough, narrow)
+    if any(leaf.is_constant_mask for leaf in leaves):
+        for _ in range(4 if thorough else 2):
+            others = _each(leaves, random, lambda leaf: leaf.fresh(random))
+            masked = [
+                leaf.of_both(random) if leaf.is_constant_mask else x for leaf, x in zip(leaves, others, strict=True)
+            ]
+            yield OTHER_MASKS, masked
 
 
 def _at(scales: tuple[float, ...], leaves: list[ExampleLeaf], random: np.random.Generator) -> Iterator[Point]:

@@ -1,6 +1,6 @@
 """Where the forward switches from one form to another: arguments at which two numbers that it compares are equal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -90,11 +90,14 @@ def _root(gap: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _Compared(Interpreter):
     """Evaluates everything as it is, and returns the gaps between what is compared; not in a loop or a branch."""
 
-    def of(self, f: Any) -> Any:
+    def __init__(self) -> None:
+        self.gaps: list[Any] = []
+
+    def of(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """`f`, with these gaps for its results."""
 
         def gaps(*args: Any) -> list[Any]:
-            self.gaps: list[Any] = []
+            self.gaps = []
             self.evaluate(jax.make_jaxpr(f)(*args), list(args))
             return self.gaps
 

@@ -42,6 +42,17 @@ class ExampleLeaf(NamedTuple):
         """Whether it may be indices, of which some may be the same."""
         return bool(np.issubdtype(self.array.dtype, np.integer)) and self.array.size > 1
 
+    @property
+    def is_constant_mask(self) -> bool:
+        """Whether it is a mask that shows one of the two values that it may take."""
+        return self.array.dtype == bool and self.law is None and bool((self.array == self.array.flat[0]).all())
+
+    def of_both(self, random: np.random.Generator) -> np.ndarray:
+        """A mask of both values, or of the other one if it has one entry; most entries stay what they are."""
+        flipped = random.uniform(size=self.array.shape) < 1 / 4
+        flipped.flat[random.integers(flipped.size)] = True
+        return self.array ^ flipped
+
     def fresh(self, random: np.random.Generator) -> np.ndarray:
         """Entries of a normal law; positive ones, if the example is positive throughout, as it may have to be."""
         z = random.normal(size=self.array.shape)

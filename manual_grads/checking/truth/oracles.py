@@ -15,10 +15,13 @@ from jaxtyping import Array
 
 from manual_grads.checking.arrays import is_float
 
+Bounds = dict[str, tuple[float, float]]  # the least and the largest number that an argument may be, by its place
+
 ENTRIES_AT_ONCE = 256  # that are differenced together: so many that they fit into memory, whatever their number
 
 # From where truncation spoils a slope of functions that vary on a scale of 10 to where rounding does.
 STEPS = 0.016 / 8.0 ** np.arange(6)
+FEWER_STEPS = STEPS[1::2]  # for functions of Python, each of whose values takes its time
 
 
 def reverse(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,19 +43,27 @@ def differences(f: Callable[..., Any], step: Any = 0.002) -> Callable[..., Any]:
     return with_jacobian(f, by_differences, step)
 
 
-def steadiest_differences(f: Callable[..., Any]) -> Callable[..., Any]:
-    """f, differentiated by central differences, of the step that suits each entry: where there is no other oracle."""
-    return with_jacobian(f, _steadiest)
+def steadiest_differences(
+    f: Callable[..., Any], steps: np.ndarray = STEPS, bounds: Bounds | None = None
+) -> Callable[..., Any]:
+    """f, differentiated by central differences, of the step that suits each entry: where there is no other oracle.
+
+    Arguments that have `bounds`, by their places, aren't taken beyond.
+    """
+    return with_jacobian(f, partial(_steadiest, steps=steps), bounds=bounds)
 
 
 ORACLES = {"reverse": reverse, "forward": forward, "differences": differences}
 
 
-def with_jacobian(f: Callable[..., Any], jacobian: Callable[..., Any], *options: Any) -> Callable[..., Any]:
+def with_jacobian(
+    f: Callable[..., Any], jacobian: Callable[..., Any], *options: Any, bounds: Bounds | None = None
+) -> Callable[..., Any]:
     """f, with `jacobian(g, argnums, *options)(*args)` for its full Jacobian with respect to the arguments `argnums`.
 
     g is f as a function of arrays that returns a list of arrays. JAX contracts the Jacobian with the tangents; since
-    that is linear in them, it can also be transposed, for reverse mode.
+    that is linear in them, it can also be transposed, for reverse mode. One that heeds `bounds` is given those of each
+    argument.
     """
 
     def same(*args: Any) -> Any:
@@ -67,7 +78,10 @@ def with_jacobian(f: Callable[..., Any], jacobian: Callable[..., Any], *options:
             shape[:] = [out]
             return results
 
-        results = _contracted(g, jacobian, *options)(*(x for x, t in zip(leaves, traced, strict=True) if t))
+        places = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(args)[0]]
+        limits = tuple((bounds or {}).get(place) for place, t in zip(places, traced, strict=True) if t)
+        within = partial(jacobian, limits=limits) if bounds else jacobian
+        results = _contracted(g, within, *options)(*(x for x, t in zip(leaves, traced, strict=True) if t))
         return jax.tree.unflatten(shape[0], results)
 
     return same
@@ -103,7 +117,10 @@ def _contracted(
 
 
 def central_differences(
-    g: Callable[..., list[Array]], argnums: tuple[int, ...], step: Any = 0.002
+    g: Callable[..., list[Array]],
+    argnums: tuple[int, ...],
+    step: Any = 0.002,
+    limits: tuple[tuple[float, float] | None, ...] | None = None,
 ) -> Callable[..., list[tuple[Array, ...]]]:
     r"""$g'(x) \approx \sum_{n=1}^3 c_n (g(x + nh) - g(x - nh)) / h$ with c = (45, -9, 1)/60, for each entry of x.
 
@@ -118,7 +135,10 @@ def central_differences(
 
         def slope(index: Array) -> list[Array]:
             unit = jnp.zeros(x.size, x.dtype).at[index].set(1).reshape(x.shape)
-            h = step * jnp.maximum(1, jnp.abs((x * unit).sum()))
+            at = (x * unit).sum()
+            h = step * jnp.maximum(1, jnp.abs(at))
+            if limits and (limit := limits[i]):
+                h = jnp.minimum(h, jnp.minimum(at - limit[0], limit[1] - at) / 4)  # the furthest is 3h away
             values = jax.vmap(lambda n: g(*args[:i], x + n * h * unit, *args[i + 1 :]))(steps)
             return [jnp.tensordot(weights.astype(x.dtype), v, axes=1) / (60 * h) for v in values]
 
@@ -131,11 +151,16 @@ def central_differences(
     return jacobian
 
 
-def _steadiest(g: Callable[..., list[Array]], argnums: tuple[int, ...]) -> Callable[..., list[tuple[Array, ...]]]:
+def _steadiest(
+    g: Callable[..., list[Array]],
+    argnums: tuple[int, ...],
+    steps: np.ndarray,
+    limits: tuple[tuple[float, float] | None, ...] | None = None,
+) -> Callable[..., list[tuple[Array, ...]]]:
     """Of central differences at several steps, for each entry those of the largest step that agree with the next."""
 
     def jacobian(*args: Any) -> list[tuple[Array, ...]]:
-        tried = jax.lax.map(lambda step: central_differences(g, argnums, step)(*args), jnp.asarray(STEPS))
+        tried = jax.lax.map(lambda step: central_differences(g, argnums, step, limits)(*args), jnp.asarray(steps))
         return jax.tree.map(_steady, tried)
 
     return jacobian
