@@ -21,7 +21,7 @@ import numpy as np
 from jax.test_util import check_grads
 from rich.progress import track
 
-from benchmarks import public_rules
+from benchmarks import public_rules, repairs
 from manual_grads.checking import check_gradient
 from manual_grads.commands import outputs, process
 from tests.checking.corpus.right import RIGHT
@@ -203,7 +203,7 @@ def write(file: Path | None) -> int:
     """Prints the page, or writes it into a file."""
     if file:
         outputs.require_file("--write", file)
-    page = table(survey()) + public_rules.table(public_rules.survey())
+    page = table(survey()) + public_rules.table(public_rules.survey()) + repairs.table(repairs.survey())
     if file:
         file.write_text(page, encoding="utf-8")
     else:

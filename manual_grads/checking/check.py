@@ -14,7 +14,7 @@ from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import asked_for, formats_of, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
-from manual_grads.checking.options import Options
+from manual_grads.checking.options import REPAIR_SECONDS, Options
 from manual_grads.checking.patience import told_if_slow
 from manual_grads.checking.raised import first_line
 from manual_grads.checking.report import Report, Row
@@ -45,6 +45,7 @@ def check_gradient(
     rtol: float = 0.0,
     products: str | None = None,
     seed: int = 0,
+    repair_seconds: float = REPAIR_SECONDS,
 ) -> Report:
     """Checks the claim `manual == by(forward)`, at points made from one example, in every way to call it.
 
@@ -72,6 +73,8 @@ def check_gradient(
             otherwise: "tensorfloat32" or "bfloat16". What that does to the forward's derivative and to the manual one
             is allowed in float32 and narrower formats; None allows nothing of the kind.
         seed: of the points and of the noise.
+        repair_seconds: how long to look for the line that is wrong, and a change that mends it, once the gradient has
+            failed; 0 for not at all.
 
     Returns:
         What was tried, and the worst error of each in ULP; it prints as a table.
@@ -85,7 +88,7 @@ def check_gradient(
         Exception: what `manual` itself raises, with a note of the check.
     """
     keep_settings_apart()
-    options = Options(dtypes, thorough, trust_rules, domain, scales, rtol, products, seed)
+    options = Options(dtypes, thorough, trust_rules, domain, scales, rtol, products, seed, repair_seconds)
     options.refuse()
     sampler = args if callable(args) else None
     args = as_arguments(args if sampler is None else _drawn(sampler, seed))
@@ -136,7 +139,9 @@ def check(
         found = [finding for finding in found if finding.worst or not _is_an_average(finding)] or found
         if found:
             complaint = found[0].outcome.complaint
-            raise mismatch(claim, found, report, example, given) from (complaint and complaint.error)
+            raise mismatch(claim, found, report, example, given, options.repair_seconds) from (
+                complaint and complaint.error
+            )
     _refuse_if_unjudged(trials, judgements, report)
     return report
 

@@ -9,6 +9,8 @@ from manual_grads.checking.claim import Claim
 from manual_grads.checking.diagnosis.diagnose import diagnosis
 from manual_grads.checking.diagnosis.gathered import kinks, paths, wrong_sums
 from manual_grads.checking.diagnosis.kinks import spelled_sum
+from manual_grads.checking.diagnosis.repair.repairs import repairs_of
+from manual_grads.checking.diagnosis.repair.words import told
 from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.judging.measure import WorstEntry, ratios, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
@@ -20,10 +22,16 @@ MAX_REPRODUCED_ENTRIES = 400  # of all arguments: a line of more can't be pasted
 
 
 def mismatch(
-    claim: Claim, found: list[Finding], report: Report, example: list[Any], asked: dict[str, Any] | None = None
+    claim: Claim,
+    found: list[Finding],
+    report: Report,
+    example: list[Any],
+    asked: dict[str, Any] | None = None,
+    repair_seconds: float = 0.0,
 ) -> GradientMismatch:
     """The error to raise; `asked` are the options of the check that the reproduction repeats."""
     clearest = _clearest(found)
+    repairs, why_none = repairs_of(claim, clearest, repair_seconds)
     causes = diagnosis(claim, found, clearest, report)
     lines = _of_rules(found) or wrapped(f"{report.claim} does not hold", "")
     lines += [f"failing check: {clearest.check}"]
@@ -32,9 +40,10 @@ def mismatch(
     lines += _where(claim, clearest)
     lines += _outside_example(claim, clearest, example)
     lines += _again(claim, clearest, report.seed, example, asked)
+    lines += told(repairs, int(report.points - report.skipped)) or (wrapped(why_none, "") if why_none else [])
     lines += _why(causes)
     lines += wrapped(f"note: {'; '.join(report.notes)}", "") if report.notes else []
-    return GradientMismatch("\n".join(lines), clearest.check, causes, report)
+    return GradientMismatch("\n".join(lines), clearest.check, causes, report, repairs)
 
 
 def _of_rules(found: list[Finding]) -> list[str]:

@@ -13,6 +13,9 @@ from manual_grads.checking.trials.points import Sampling
 PRODUCTS = {"tensorfloat32": 2.0**-10, "bfloat16": 2.0**-7}
 
 
+REPAIR_SECONDS = 10.0  # most repairs are found in one or two
+
+
 class Options(NamedTuple):
     """The options of `check_gradient` and `check_rule`, whose docstrings say what each means."""
 
@@ -24,6 +27,7 @@ class Options(NamedTuple):
     rtol: float = 0.0
     products: str | None = None
     seed: int = 0
+    repair_seconds: float = REPAIR_SECONDS
 
     def refuse(self) -> None:
         """Raises a ValueError that names what can't be met."""
@@ -33,6 +37,10 @@ class Options(NamedTuple):
             )
         if self.products is not None and self.products not in PRODUCTS:
             raise ValueError(f"products is {self.products!r}, expected None or {' or '.join(map(repr, PRODUCTS))}")
+        if not 0 <= self.repair_seconds < np.inf:
+            raise ValueError(
+                f"repair_seconds is {self.repair_seconds!r}, expected a number of seconds, or 0 to look for no repairs"
+            )
         if self.scales is not None:
             scales = [float(scale) for scale in self.scales]
             if not scales or not all(0 < scale < np.inf for scale in scales):

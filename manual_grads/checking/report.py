@@ -1,5 +1,6 @@
 """What a check found: a table of what was tried, and the exception that says what is wrong."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 WIDTH = 100  # columns of a report's text
@@ -26,6 +27,16 @@ class Hypothesis(NamedTuple):
 
     name: str
     text: str
+
+
+class Repair(NamedTuple):
+    """A change to a line that mends the gradient at every point that was tried."""
+
+    file: str
+    line: int
+    code: str  # of the line; nothing, where there is no source
+    change: str  # what should stand there
+    error: float  # the worst that is left, in ULP
 
 
 class Report(NamedTuple):
@@ -65,12 +76,17 @@ class Report(NamedTuple):
 
 
 class GradientMismatch(AssertionError):
-    """The manual gradient isn't what it is claimed to be; `diagnosis` says why, best explanation first."""
+    """The manual gradient isn't what it is claimed to be; `diagnosis` says why, best explanation first.
 
-    def __init__(self, text: str, check: str, diagnosis: list[Hypothesis], report: Report) -> None:
+    `repairs` are the lines that are wrong, each with a change that mends the gradient, if such are found.
+    """
+
+    def __init__(
+        self, text: str, check: str, diagnosis: list[Hypothesis], report: Report, repairs: Sequence[Repair] = ()
+    ) -> None:
         """With the whole text as the message."""
         super().__init__(text)
-        self.check, self.diagnosis, self.report = check, diagnosis, report
+        self.check, self.diagnosis, self.report, self.repairs = check, diagnosis, report, list(repairs)
 
 
 def wrapped(text: str, indent: str = "  ") -> list[str]:

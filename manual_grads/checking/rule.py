@@ -14,7 +14,7 @@ from manual_grads.checking.claim import as_arguments, as_claim
 from manual_grads.checking.compiling import traces
 from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of
-from manual_grads.checking.options import Options
+from manual_grads.checking.options import REPAIR_SECONDS, Options
 from manual_grads.checking.products import chosen_floats, pulled_back, pushed_forward
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import name_of
@@ -46,6 +46,7 @@ def check_rule(
     rtol: float = 0.0,
     products: str | None = None,
     seed: int = 0,
+    repair_seconds: float = REPAIR_SECONDS,
 ) -> Report:
     """Checks that the derivative rules in `f` are its derivative: `vjp(f) == vjp(f without them)`, and `jvp` likewise.
 
@@ -61,6 +62,8 @@ def check_rule(
         rtol: what is allowed beside rounding, likewise: for a rule that is as good as its solver or its series.
         products: the format that the operands of products may be rounded to, likewise.
         seed: of the points, the cotangents and the noise.
+        repair_seconds: how long to look for the line of a rule that is wrong, and a change that mends it; 0 for not
+            at all.
 
     Returns:
         What was tried. Its notes name the rules that were checked; those that were never reached by these arguments,
@@ -75,7 +78,15 @@ def check_rule(
     """
     keep_settings_apart()
     options = Options(
-        dtypes, thorough, trust_rules=True, domain=domain, scales=scales, rtol=rtol, products=products, seed=seed
+        dtypes=dtypes,
+        thorough=thorough,
+        trust_rules=True,
+        domain=domain,
+        scales=scales,
+        rtol=rtol,
+        products=products,
+        seed=seed,
+        repair_seconds=repair_seconds,
     )
     options.refuse()
     args = as_arguments(args)
@@ -188,7 +199,7 @@ def _with_causes(error: GradientMismatch, causes: list[str]) -> GradientMismatch
     title, failing, rest = str(error).partition("\nfailing check: ")
     text = "\n".join([title, *(line for cause in causes for line in wrapped(cause, ""))])
     named = [Hypothesis("no cotangent", cause) for cause in causes]
-    return GradientMismatch(text + failing + rest, error.check, [*named, *error.diagnosis], error.report)
+    return GradientMismatch(text + failing + rest, error.check, [*named, *error.diagnosis], error.report, error.repairs)
 
 
 def _together(reports: list[Report], notes: list[str]) -> Report:

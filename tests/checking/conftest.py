@@ -21,6 +21,7 @@ def shared_oracles(monkeypatch):
 def undiagnosed(monkeypatch):
     """A rejection doesn't say why, which takes as long as to find it."""
     monkeypatch.setattr(mismatch, "diagnosis", lambda *_: [])
+    monkeypatch.setattr(mismatch, "repairs_of", lambda *_: ([], ""))
 
 
 def _shared(claim, example, example_eps, thorough, widest, own, products_u):
