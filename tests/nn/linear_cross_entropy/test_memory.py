@@ -40,7 +40,7 @@ def test_of_16_bits_nothing_but_dB_is_kept_in_float32(dtype):
 
 
 def test_blocks_of_examples_keep_no_copies_of_the_weights():
-    """Twice dB, which is added up: 16 MiB each. All tiles of the weights, and their transposes, would be as much again."""
+    """Twice dB, which is added up: 16 MiB each. All tiles of the weights, and their transposes, would be as much."""
     in_blocks = partial(linear_softmax_cross_entropy, block_rows=200, block_classes=700)
     assert temporaries(in_blocks, (1024, 512, 8192)) < 3 * 16 * 2**20
 

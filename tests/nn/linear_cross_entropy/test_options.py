@@ -99,6 +99,7 @@ def ours_in_float32(h, B, y, c, bias=None, scale=1.0, **options):
         {"label_smoothing": 0.1},
         {"z_loss": 1e-3},
         {"soft_cap": 30.0},
+        {"soft_cap": 3.0},
         {"class_weights": np.float32([1.5, 1, 2, 0.5])},
         {"label_smoothing": 0.1, "z_loss": 1e-3, "soft_cap": 25.0, "class_weights": np.float32([1.5, 1, 2, 0.5])},
     ],
@@ -126,6 +127,18 @@ def test_all_options_within_their_bounds_in_float32(cut):
     c = np.linspace(-1, 1, 13)
     want = truth(h, B, y, c, bias=bias, logit_scale=np.float32(0.7), weights=w, **numbers)
     check(ours_in_float32(h, B, y, c, bias, 0.7, class_weights=w, **numbers, **cut), *want, 2.0**-24)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_every_option_is_in_every_reduction(reduction):
+    h, B, y = problem(13, 5, 29)
+    bias, w = np.linspace(-1, 1, 29).astype(np.float32), np.linspace(0.5, 2, 29).astype(np.float32)
+    numbers = {"label_smoothing": 0.1, "z_loss": 0.01, "soft_cap": 3.0}
+    want, bounds = truth(h, B, y, np.ones(13), bias=bias, logit_scale=np.float32(0.7), weights=w, **numbers)
+    options = {"bias": bias, "logit_scale": np.float32(0.7), "class_weights": w, **numbers}
+    got = linear_softmax_cross_entropy(h, B, y, reduction=reduction, block_classes=7, **options)
+    count = np.float64(w)[y].sum() if reduction == "mean" else 1
+    assert abs(got - want.loss.sum() / count) <= 2.0**-24 * 2 * bounds.loss.sum() / count
 
 
 def test_an_option_that_is_off_is_not_there():
