@@ -110,7 +110,7 @@ def _kernels(op: Any, functions: dict[str, Any], times: int) -> Iterator[Kernel]
 
 
 def _kernels_of_region(region: Any, functions: dict[str, Any], times: int) -> Iterator[Kernel]:
-    holder = type("Region", (), {"regions": [region]})
+    holder: Any = type("Region", (), {"regions": [region]})
     yield from _kernels(holder, functions, times)
 
 
@@ -199,16 +199,12 @@ def table(found: Sequence[Kernel], machine: Machine) -> str:
     for kernel in found:
         kinds.setdefault((kernel.kind, kernel.types, kernel.precision), []).append(kernel)
     lines = [f"{'kernel':<10} {'types':<18} {'precision':<9} {'launches':>8} {'TFLOP':>7} {'GB':>7} {'ms':>7}"]
-    for names, some in [*kinds.items(), (("all", "", ""), list(found))]:
-        flops, size = (sum(k.launches * x for k, x in zip(some, xs, strict=True)) for xs in _flops_and_bytes(some))
-        numbers = sum(k.launches for k in some), flops / 1e12, size / 1e9, 1e3 * sum(k.seconds(machine) for k in some)
-        kind, types, precision = names
-        lines.append("{:<10} {:<18} {:<9} {:>8} {:>7.1f} {:>7.1f} {:>7.1f}".format(kind, types, precision, *numbers))
+    for (kind, types, precision), some in [*kinds.items(), (("all", "", ""), list(found))]:
+        launches, flops = sum(k.launches for k in some), sum(k.launches * k.flops for k in some) / 1e12
+        size, seconds = sum(k.launches * k.bytes for k in some) / 1e9, sum(k.seconds(machine) for k in some)
+        text = f"{kind:<10} {types:<18} {precision:<9} {launches:>8} {flops:>7.1f} {size:>7.1f} {1e3 * seconds:>7.1f}"
+        lines.append(text)
     return "\n".join(lines)
-
-
-def _flops_and_bytes(some: Sequence[Kernel]) -> tuple[list[float], list[float]]:
-    return [k.flops for k in some], [k.bytes for k in some]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -221,8 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--platform", default="cuda", choices=("cuda", "rocm", "tpu", "cpu"))
     parser.add_argument("--precision", default=None, choices=("default", "high", "highest"))
     options = parser.parse_args(arguments)
-    module = loss_and_gradients(*options.sizes, options.dtype, options.platform, precision=options.precision)
     N, H, K = options.sizes
+    module = loss_and_gradients(N, H, K, options.dtype, options.platform, precision=options.precision)
     print(f"N×H×K = {N}×{H}×{K} in {options.dtype}, lowered for {options.platform}; arithmetic for an {H100.name}\n")
     print(table(kernels(module), H100))
     print(f"\nsteps of the loops: {', '.join(map(str, trip_counts(module)))}")

@@ -104,7 +104,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("lax.reduce_precision(G, exponent_bits=info.nexp, mantissa_bits=info.nmant)", "G", PRODUCTS),
         ("[high.astype(self.operand), (G - high).astype(self.operand)]", "[high.astype(self.operand)]", PRODUCTS),
         ("return [G.astype(self.operand)]", "return [G]", PRODUCTS),
-        ("or Precision.HIGHEST", "or Precision.DEFAULT", PRODUCTS),
+        ("chosen or Precision.HIGHEST", "chosen or Precision.DEFAULT", PRODUCTS),
         ("if self.operand != jnp.float16:", "if True:", f"{LINEAR}::test_float16_survives_loss_scaling"),
     ],
     "linear_cross_entropy/platforms.py": [

@@ -30,7 +30,8 @@ def find_statistics(layer: Layer, y: Indices, settings: Settings) -> Statistics:
     s_y, y = label_logits(layer, y, settings), local_labels(y, layer, settings)
 
     def all_blocks(tiling: Tiling, layer: Layer, y: Indices, s_y: Array) -> Statistics:
-        def block(_: None, h: Array, y: Array, s_y: Array) -> tuple[Statistics, None]:
+        def block(sums: None, h: Array, y: Array, s_y: Array) -> tuple[Statistics, None]:
+            del sums  # nothing is
             some = of_block(layer, h)
             _, running = tiles.normalizer_pass(some, y, s_y, (None, None), 0, tiling.classes, settings)
             return tiles.statistics(running, s_y, some, settings), None
@@ -143,7 +144,7 @@ def added(sums: Layer | None, new: Layer, into: Layer | None) -> Layer:
         return new
     if into is None:
         return jax.tree.map(lambda x, y: x + y, sums, new)
-    return new if new.scale is None else new._replace(scale=sums.scale + new.scale)
+    return new if new.scale is None or sums.scale is None else new._replace(scale=sums.scale + new.scale)
 
 
 def rounded(grads: Layer, layer: Layer) -> Layer:

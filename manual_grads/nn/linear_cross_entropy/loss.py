@@ -136,7 +136,7 @@ def linear_softmax_cross_entropy(
     w = None if class_weights is None else weights_of_labels(class_weights.astype(layer.dtype), y, layer, settings)
     # The losses, or their sum, in which an example's R counts a times and its z-loss b times.
     if reduction == "none":
-        losses = example_losses(layer, y, settings)
+        losses: Any = example_losses(layer, y, settings)
         loss = losses.loss if w is None else weigh(w, losses.loss, layer)
         loss = loss if losses.penalty is None else loss + losses.penalty
         loss, aux = jnp.where(keep, loss, 0).reshape(batch), losses.aux

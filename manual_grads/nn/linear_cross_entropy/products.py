@@ -54,7 +54,8 @@ def products_of(hidden: Array, weights: Array, precision: PrecisionName) -> Prod
     if hidden.dtype != weights.dtype or hidden.dtype.itemsize > 2:
         if precision is None:
             # A GPU's or TPU's default would round the factors to 10 or 7 bits, and no bound on the result would hold.
-            return Products(jax.config.jax_default_matmul_precision or Precision.HIGHEST)
+            chosen = getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 - which isn't in JAX's types
+            return Products(chosen or Precision.HIGHEST)
         return Products(PRECISIONS[precision])
     if precision == "highest":
         return Products(Precision.HIGHEST)

@@ -68,7 +68,7 @@ def weighted_loss_jvp(settings: Settings, primals: tuple, tangents: tuple) -> tu
         found, grads = statistics_and_gradients(layer, y, shares, settings)
     losses = losses_of(found, layer, settings)
     # The classes' share of the rate is split over devices, the examples' isn't.
-    rate = total(changed(grads, t, layer.dtype), settings.axis)
+    rate: Any = total(changed(grads, t, layer.dtype), settings.axis)
     for cost, t_share in zip((losses.loss, losses.penalty), t_shares, strict=True):
         if t_share is not None and not isinstance(t_share, SymbolicZero):
             rate += label_rate(cost, t_share, False)
@@ -77,12 +77,10 @@ def weighted_loss_jvp(settings: Settings, primals: tuple, tangents: tuple) -> tu
 
 def changed(grads: Layer, t: Layer, dtype: Any) -> Array:
     """The sum of the gradients' products with what their arguments change by."""
-    pairs = zip((grads.B, grads.h, grads.bias, grads.scale), (t.B, t.h, t.bias, t.scale), strict=True)
-    rates = [
-        (grad.astype(dtype) * by.astype(dtype)).sum()
-        for grad, by in pairs
-        if by is not None and not isinstance(by, SymbolicZero)
-    ]
+    rates = []
+    for grad, by in zip((grads.B, grads.h, grads.bias, grads.scale), (t.B, t.h, t.bias, t.scale), strict=True):
+        if grad is not None and by is not None and not isinstance(by, SymbolicZero):
+            rates.append((grad.astype(dtype) * by.astype(dtype)).sum())
     return sum(rates[1:], rates[0]) if rates else jnp.zeros((), dtype)
 
 
@@ -92,7 +90,7 @@ def weighted(losses: Losses, shares: Shares, layer: Layer) -> Array:
     return value if losses.penalty is None else value + weigh(shares.of_normalizer, losses.penalty, layer).sum()
 
 
-def weigh(share: Array, cost: PerExample, layer: Layer) -> PerExample:
+def weigh(share: Any, cost: PerExample, layer: Layer) -> PerExample:
     """Share times cost, where a share of 0 costs nothing, even of ∞: only a bias can make that of finite arguments."""
     return share * cost if layer.bias is None else jnp.where(share == 0, 0, share * cost)
 

@@ -26,8 +26,8 @@ def products(text):
     found = []
     for line in text.splitlines():
         if "stablehlo.dot_general" in line:
-            left, right, shape, to = PRODUCT.search(line).groups()
-            (precision,) = set(PRECISION.search(line).groups()) if "precision" in line else {"DEFAULT"}
+            ((left, right, shape, to),) = PRODUCT.findall(line)
+            precision = PRECISION.findall(line)[0][0] if "precision" in line else "DEFAULT"
             found.append(Product((left, right, to), precision, tuple(map(int, shape.split("x")))))
     return found
 

@@ -1,5 +1,7 @@
 """What is multiplied, to which precision, as the program is lowered for each platform; and the digits that it costs."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from tests.nn.linear_cross_entropy.truth import problem, truth
 SIZES = (300, 40, 5000)
 CUT = {"block_rows": 128, "block_classes": 1024}
 NARROW = {"bfloat16": "bf16", "float16": "f16"}
+PRECISIONS: Any = (None, "high", "highest")
 PLATFORMS = ["cuda", "tpu", pytest.param("rocm", marks=pytest.mark.slow), "cpu"]
 WAYS = [{"reduction": "mean"}, {"reduction": "none"}, {"reduction": "sum", "argnums": 0}]
 
@@ -101,7 +104,7 @@ def test_16_bits_are_never_further_from_the_truth_than_dense_and_high_is_as_good
     dense = off(lambda h, B: optax.softmax_cross_entropy_with_integer_labels(h @ B.T, y).mean())
     by_precision = {
         precision: off(lambda h, B, precision=precision: linear_softmax_cross_entropy(h, B, y, precision=precision))
-        for precision in (None, "high", "highest")
+        for precision in PRECISIONS
     }
     for argument in (0, 1):
         assert by_precision[None][argument] <= dense[argument]
