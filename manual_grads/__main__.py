@@ -9,7 +9,7 @@ from manual_grads.commands import extras, process
 from manual_grads.commands.kinds import path, positive, seed
 from manual_grads.rules import RULES
 
-TASKS = ("18", "19", "19.1", "19.2", "19.3", "21")
+TASKS = ("18", "19", "19.1", "19.2", "19.3", "21", "beyond")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from benchmarks.workload import Workload
 from benchmarks.workloads.cross_entropy import cross_entropy_grad, cross_entropy_hvp
 from benchmarks.workloads.elementwise import sigmoid_grad
-from benchmarks.workloads.large_class import linear_cross_entropy
+from benchmarks.workloads.large_class import linear_cross_entropy, linear_cross_entropy_with_options
 from benchmarks.workloads.network import digits, per_example, whole_batch
 from benchmarks.workloads.softmax import softmax_jacobian, softmax_jvp, softmax_vjp
 
@@ -31,6 +31,7 @@ def full() -> list[Workload]:
         *(per_example(N, 784, 128, 10) for N in (1, 128, 1024)),
         digits(each=True),
         *(linear_cross_entropy(*sizes) for sizes in LARGE),
+        *(linear_cross_entropy_with_options(*sizes) for sizes in LARGE[:3]),
     ]
 
 

@@ -50,6 +50,39 @@ def linear_cross_entropy(examples: int, hidden: int, classes: int) -> Workload:
     )
 
 
+def linear_cross_entropy_with_options(examples: int, hidden: int, classes: int) -> Workload:
+    """The same with a bias, label smoothing, z-loss and a soft cap; `hidden` and `weights` are differentiated."""
+    plain_one = linear_cross_entropy(examples, hidden, classes)
+
+    def with_bias(random: np.random.Generator) -> Inputs:
+        return *plain_one.draw(random), normal(random, classes)
+
+    def by_hand(hidden: Array, weights: Array, labels: Array, bias: Array) -> Array:
+        return nn.linear_softmax_cross_entropy(hidden, weights, labels, bias=bias, **OPTIONS)
+
+    return plain_one._replace(
+        family="large-class loss with options",
+        draw=with_bias,
+        contenders=(
+            by_jax("by hand", "hand", with_gradients(by_hand)),
+            by_jax("dense, optax", "autodiff", with_gradients(dense_with_options)),
+        ),
+        reference=None if plain_one.reference is None else with_gradients(dense_with_options),
+    )
+
+
+def dense_with_options(hidden: Array, weights: Array, labels: Array, bias: Array) -> Array:
+    """The mean loss with every option, of all logits at once."""
+    cap = OPTIONS["soft_cap"]
+    s = cap * jnp.tanh((hidden @ weights.T + bias) / cap)
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, len(weights), dtype=s.dtype), OPTIONS["label_smoothing"])
+    log_z = jax.nn.logsumexp(s, -1)
+    return (optax.softmax_cross_entropy(s, targets) + OPTIONS["z_loss"] * log_z**2).mean()
+
+
+OPTIONS = {"soft_cap": 30.0, "label_smoothing": 0.1, "z_loss": 1e-4}
+
+
 def with_gradients(loss: Callable[..., Array]) -> Callable[..., tuple[Array, tuple[Array, Array]]]:
     """The loss and its gradients with respect to hidden and weights, as a training step needs them."""
     return jax.value_and_grad(loss, (0, 1))

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from manual_grads.commands.printing import Column, console, fitting, indented, mark, print_json
-from manual_grads.derivations import CHAINS
+from manual_grads.derivations import CHAINS, large_class
 from manual_grads.derivations.lines import Chain
 from manual_grads.derivations.verdicts import LineVerdict, judge
 
@@ -43,11 +43,16 @@ def summary(verdicts: list[LineVerdict]) -> Iterable[Text]:
         yield Text("  ").append_text(held([verdict for verdict in verdicts if verdict.task == task]))
 
 
+def heading(task: str) -> str:
+    """What a task's lines stand under."""
+    return "Beyond the document" if task == large_class.TASK else f"Task {task}"
+
+
 def held(verdicts: list[LineVerdict]) -> Text:
     """How many lines of a task hold."""
     number = sum(verdict.holds for verdict in verdicts)
     misprints = sum(verdict.line.misprint is not None for verdict in verdicts)
-    text = f" Task {verdicts[0].task}: {number} of {len(verdicts)} lines proved, {misprints} of them misprinted"
+    text = f" {heading(verdicts[0].task)}: {number} of {len(verdicts)} lines proved, {misprints} of them misprinted"
     return mark(number == len(verdicts)).append(text, style="default")
 
 
@@ -63,13 +68,13 @@ def misprints_table(out: Console, verdicts: Iterable[LineVerdict]) -> Iterable[R
         return
     yield Text(title, style="italic")
     for task, printed, corrected, why in rows:
-        yield Text(f"Task {task}: {printed}")
+        yield Text(f"{heading(task)}: {printed}")
         yield indented(f"corrected: {corrected}", 2, out.width)
         yield indented(f"why: {why}", 2, out.width)
 
 
 def _chain_text(verdicts: list[LineVerdict], width: int) -> Iterable[RenderableType]:
-    yield Text(f"\nTask {verdicts[0].task}", style="bold")
+    yield Text(f"\n{heading(verdicts[0].task)}", style="bold")
     for i, verdict in enumerate(verdicts):
         sign, text = "=" if i else " ", verdict.line.text
         said = Text("✓ " if verdict.holds else "✗ ", style="green" if verdict.holds else "red")

@@ -94,11 +94,11 @@ def distribution_loss_jvp(primals: tuple[Rows, Rows, Mask], tangents: tuple) -> 
     r"""R, and how fast it changes: $\sum_l ((\sum_k y_k) g_l - y_l)\, \dot s_l - \sum_k \dot y_k \ln g_k$."""
     (s, y, mask), (s_dot, y_dot, _) = primals, tangents
     if isinstance(s_dot, SymbolicZero):
-        return distribution_loss(s, y, mask), inner(costs(s, mask), y_dot, mask is not None)
+        return distribution_loss(s, y, mask), label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
     value, gradient = distribution_loss_and_gradient(s, y, mask)
     tangent = inner(gradient, s_dot, mask is not None)
     if not isinstance(y_dot, SymbolicZero):
-        tangent += inner(costs(s, mask), y_dot, mask is not None)
+        tangent += label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
     return value, tangent
 
 
@@ -128,7 +128,7 @@ def distribution_loss_and_gradient_jvp(
     if not isinstance(y_dot, SymbolicZero):
         # ∂R/∂s is linear in y: minus the transpose of log-softmax's Jacobian, times y.
         (by_labels,) = jax.linear_transpose(partial(log_probability_tangent, g, mask), y_dot)(y_dot)
-        value_dot += inner(costs(s, mask), y_dot, mask is not None)
+        value_dot += label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
         gradient_dot -= by_labels
     return (value, gradient), (value_dot, gradient_dot)
 
@@ -149,6 +149,33 @@ def inner(gradient: Rows, t: Rows, masked: bool) -> PerExample:
     r"""$\sum_l (\partial R / \partial s_l) t_l$, linear in t; if some are masked, $0 \cdot \infty$ is 0."""
     t = jnp.where(gradient == 0, 0, t) if masked else t
     return (widen(gradient) * widen(t)).sum(-1).astype(gradient.dtype)
+
+
+# Recomputed in the backward pass, so that what labels cost is kept in its own dtype.
+@partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
+def label_rate(cost: Rows, t: Rows, masked: bool) -> PerExample:
+    r"""$\sum_k (\partial R / \partial y_k) t_k$, linear in t, with $\infty \cdot 0 = 0$ at a masked class.
+
+    A select by t wouldn't be linear, and JAX could not transpose it. To multiply by the largest finite number, twice,
+    is: ±∞ from every normal number, and 0 from 0. (A select stands between the two, lest XLA multiply them first.)
+    """
+    cost, t = widen(cost), widen(t)
+    t = jnp.where(cost == 0, 0, t) if masked else t
+    is_infinite, largest = jnp.isinf(cost), jnp.finfo(cost.dtype).max
+    beyond = jnp.where(is_infinite, t * largest, 0) * jnp.copysign(largest, cost)
+    return (finite(cost) * t + beyond).sum(-1)
+
+
+@jax.custom_jvp
+def finite(x: Rows) -> Rows:
+    """`x`, with 0 for ±∞; differentiated as x itself is."""
+    return jnp.where(jnp.isinf(x), 0, x)
+
+
+@finite.defjvp
+def finite_jvp(primals: tuple[Rows], tangents: tuple[Rows]) -> tuple[Rows, Rows]:
+    """The finite numbers of x, and how fast x changes: t."""
+    return finite(*primals), tangents[0]
 
 
 index_loss_and_vjp = with_exponential(index_loss_and_vjp_by)

@@ -135,8 +135,12 @@ def _both(exp: Exponential, s: Rows, m: Float[Array, "*batch"]) -> tuple[Rows, R
 # Recomputed in the backward pass, so that g is all that is kept for it.
 @partial(jax.checkpoint, prevent_cse=False)
 def probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
-    r"""$g_k (t_k - \sum_l g_l t_l)$, linear in t."""
-    return only(mask, (widen(g) * _centred(widen(g), widen(only(mask, t)))).astype(g.dtype))
+    r"""$g_k (t_k - \sum_l g_l t_l)$, linear in t, and 0 for a class of which g is 0.
+
+    The transpose takes no part of the cotangent there: an infinite one, as −ln g is, would make NaN of the others'.
+    """
+    tangent = widen(g) * _centred(widen(g), widen(only(mask, t)))
+    return only(mask, only(g != 0, tangent).astype(g.dtype))
 
 
 # Recomputed in the backward pass, so that g is all that is kept for it.

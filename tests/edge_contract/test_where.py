@@ -1,4 +1,4 @@
-"""The rows of docs/edge-contract.md on `where=`, of `manual_grads.nn`, jitted; more of each in tests/nn."""
+"""The rows of docs/edge-contract.md on masks in `manual_grads.nn`, jitted; more of each in tests/nn."""
 
 from functools import partial
 
@@ -61,3 +61,14 @@ def test_examples_left_out_of_a_linear_layer(reduction):
     np.testing.assert_allclose(value, want, rtol=1e-6)
     np.testing.assert_allclose(dh, [[0, 0], want_dh], rtol=1e-5)
     np.testing.assert_allclose(dB, want_dB, rtol=1e-5)
+
+
+@pytest.mark.smoke
+def test_label_direction_at_masked_class():
+    s, one_hot, unmasked = jnp.array([-inf, 0.0, 1.0]), jnp.array([0.0, 1.0, 0.0]), jnp.array([0.0, 1.0])
+    loss = nn.softmax_cross_entropy
+    rate = jax.jit(lambda y_dot: jax.jvp(partial(loss, s), (one_hot,), (y_dot,))[1])
+    assert rate(jnp.zeros(3)) == 0
+    assert rate(jnp.array([0.5, 0.0, 0.0])) == inf
+    entropy = jax.jit(jax.grad(lambda s: loss(s, nn.softmax(s))))
+    np.testing.assert_allclose(entropy(s), [0, *entropy(unmasked)], rtol=1e-6)

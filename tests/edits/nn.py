@@ -1,7 +1,20 @@
 """Errors in the drop-ins' derivative rules."""
 
 FORWARDS = "tests/test_against_autodiff.py::test_forwards_of_jax_nn_and_optax_and_of_our_own_nn"
+MASKED = "tests/nn/test_masked_classes.py"
 LINEAR = "tests/nn/linear_cross_entropy/test_loss.py"
+OPTIONS = "tests/nn/linear_cross_entropy/test_options.py"
+PRODUCTS = "tests/nn/linear_cross_entropy/test_products.py"
+PLATFORMS = "tests/nn/linear_cross_entropy/test_platforms.py"
+SHARDED = "tests/nn/sharding/test_sharding.py"
+WITHIN = f"{OPTIONS}::test_all_options_within_their_bounds_in_float32"
+WITHIN_SUM = f"{OPTIONS}::test_every_option_is_in_every_reduction"
+DIGITS = f"{OPTIONS}::test_no_option_costs_a_saturated_example_its_digits"
+ACCELERATOR = f"{PLATFORMS}::test_an_accelerator_s_way_gives_the_true_gradients"
+SATURATED = "test_saturated_examples_keep_their_digits"
+MASKED_LABEL = "test_a_masked_label_costs_infinity_and_has_a_finite_gradient"
+UNCAPPED_LABEL = "total(jnp.where(is_here, s_y, 0), settings.axis)"
+WEIGHTS_HERE = "0), None)\n    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), w_y"
 
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "sigmoid.py": [
@@ -11,6 +24,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "softmax.py": [
         ("return g, probability_tangent(g, mask, t)", "return g, g * t", f"{FORWARDS}[softmax_jacobian]"),
         ("return log_g, log_probability_tangent(g, mask, t)", "return log_g, t", "tests/nn/test_softmax.py"),
+        ("only(g != 0, tangent)", "tangent", MASKED),
         ("shifted - (g * shifted)", "shifted + (g * shifted)", f"{FORWARDS}[softmax_vjp]"),
     ],
     "cross_entropy_rows.py": [
@@ -34,10 +48,79 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "tangent = 2 * inner(gradient, s_dot, mask is not None)",
             f"{FORWARDS}[softmax_cross_entropy_jvp-distribution]",
         ),
+        ("jnp.where(is_infinite, t * largest, 0) * jnp.copysign(largest, cost)", "0 * t", MASKED),
+        ("jnp.where(is_infinite, t * largest, 0)", "(t * jnp.where(is_infinite, jnp.inf, 0))", MASKED),
+        ("return finite(*primals), tangents[0]", "return finite(*primals), finite(*primals) * 0", MASKED),
     ],
     "linear_cross_entropy/tiles.py": [
-        ("jnp.expm1(-loss)", "(jnp.exp(-loss) - 1)", f"{LINEAR}::test_saturated_examples_keep_their_digits"),
-        ("return dh_T + matmul(weights_T, G)", "return matmul(weights_T, G)", f"{LINEAR}::test_prime_sizes"),
+        ("return summed([dh_T, *(", "return summed([*(", f"{LINEAR}::test_prime_sizes"),
+        ("s = capped(s, settings)\n        others", "others", f"{WITHIN}"),
+        ("else so_far.spread + (finite_s_y - s)", "else so_far.spread + (finite_s_y - 2 * s)", WITHIN),
+        ("if layer.bias is None else jnp.where(m == -jnp.inf, 0, m)", "", f"{OPTIONS}::{MASKED_LABEL}"),
+        ("dB *= layer.scale.astype(dtype)", "pass", WITHIN),
+        ("dB += rows(written, first, classes)", "pass", ACCELERATOR),
+        ("rows(dbias, first, classes) + G.sum(1)", "G.sum(1)", ACCELERATOR),
+        ("total(running.spread, axis)", "running.spread", SHARDED),
+        ("(layer.h * dh).sum()", "dh.sum()", WITHIN),
+        (
+            "jnp.where(top > value, at, index)",
+            "jnp.where(top >= value, at, index)",
+            f"{OPTIONS}::test_the_prediction_is_the_first_class_of_the_largest_logit",
+        ),
+    ],
+    "linear_cross_entropy/logits.py": [
+        ("jnp.expm1(-found.loss), g", "jnp.exp(-found.loss) - 1, g", f"{LINEAR}::{SATURATED}"),
+        ("G *= 4 * e / jnp.square(1 + e)", "pass", WITHIN),
+        ("G *= 4 * e / jnp.square(1 + e)", "G *= 1 - jnp.square(jnp.tanh(s / settings.soft_cap))", DIGITS),
+        ("jnp.exp(capped(s, settings) - found.log_z)", "jnp.exp(s - found.log_z)", WITHIN),
+        ("capped(total(jnp.where(is_here, s_y, 0), settings.axis), settings)", UNCAPPED_LABEL, WITHIN),
+        ("settings.label_smoothing * (1 - 1 / classes)", "settings.label_smoothing", WITHIN),
+        ("of_others - settings.label_smoothing / classes", "of_others", WITHIN),
+        ("found.log_z * g", "found.log_z * jnp.where(label, 0, g)", WITHIN),
+        (
+            "affine(products, layer, None if layer.bias is None else layer.bias[index])",
+            "affine(products, layer, None)",
+            WITHIN,
+        ),
+        (
+            "0), settings.axis)\n    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), w_y",
+            WEIGHTS_HERE,
+            SHARDED,
+        ),
+        (
+            "lax.dynamic_slice_in_dim(tangents[0], first, count)",
+            "0 * some",
+            f"{LINEAR}::test_second_derivatives_in_bfloat16",
+        ),
+    ],
+    "linear_cross_entropy/rules.py": [
+        ("weigh(shares.of_normalizer, losses.penalty, layer).sum()", "0", WITHIN_SUM),
+        ("Shares(cotangents.loss, cotangents.penalty)", "Shares(cotangents.loss, None)", WITHIN),
+        ("total(changed(grads, t, layer.dtype), settings.axis)", "changed(grads, t, layer.dtype)", SHARDED),
+        ("if layer.bias is None else jnp.where(share == 0, 0, share * cost)", "", f"{OPTIONS}::{MASKED_LABEL}"),
+        ("lambda c: lax.psum(c, settings.axis), shares", "lambda c: c, shares", SHARDED),
+    ],
+    "linear_cross_entropy/products.py": [
+        ("lax.reduce_precision(G, exponent_bits=info.nexp, mantissa_bits=info.nmant)", "G", PRODUCTS),
+        ("[high.astype(self.operand), (G - high).astype(self.operand)]", "[high.astype(self.operand)]", PRODUCTS),
+        ("return [G.astype(self.operand)]", "return [G]", PRODUCTS),
+        ("chosen or Precision.HIGHEST", "chosen or Precision.DEFAULT", PRODUCTS),
+        ("if self.operand != jnp.float16:", "if True:", f"{LINEAR}::test_float16_survives_loss_scaling"),
+    ],
+    "linear_cross_entropy/platforms.py": [
+        (
+            "// ACCELERATOR_LANES\n",
+            "// ACCELERATOR_LANES // 2\n",
+            f"{PLATFORMS}::test_an_accelerator_s_tile_has_some_2_26_logits",
+        ),
+        ("default=given(accelerator_tiling(examples))", "default=given(cpu_tiling(examples))", PLATFORMS),
+    ],
+    "linear_cross_entropy/blocks.py": [
+        ("sums.scale + new.scale", "new.scale", ACCELERATOR),
+        ("else once(some)", "else some", PLATFORMS),
+    ],
+    "linear_cross_entropy/inputs.py": [
+        ("(labels != int(ignore_index)) & where", "where", "tests/nn/linear_cross_entropy/test_inputs.py"),
     ],
     "two_layer.py": [("sigmoid(matmul(", "sigmoid(-matmul(", f"{FORWARDS}[two_layer_grads-integer]")],
 }

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
@@ -43,6 +44,13 @@ def total(x: Array, axis: Any) -> Array:
 def largest(x: Array, axis: Any) -> Array:
     """The maximum of x over the devices that the classes are split over."""
     return x if axis is None else lax.pmax(x, axis)
+
+
+def first_of_largest(x: Array, index: Array, axis: Any) -> Array:
+    """The index of the largest x over those devices, the lowest if several have it."""
+    if axis is None:
+        return index
+    return lax.pmin(jnp.where(x == lax.pmax(x, axis), index, jnp.iinfo(index.dtype).max), axis)
 
 
 def _marked(x: Array, axes: tuple[str, ...]) -> Array:

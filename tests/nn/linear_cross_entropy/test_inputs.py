@@ -108,6 +108,33 @@ def test_labels_of_any_integer_dtype(dtype):
     assert len(set(map(float, loss()))) == 1
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "int64"])
+def test_an_ignored_label_takes_no_part_in_any_integer_dtype(dtype):
+    """255 is what −100 can't be in uint8; known and traced; and no label of uint8 is −100."""
+    h, B, _ = problem(3, 2, 11)
+    labels = np.array([1, 255, 3], dtype)
+    want = linear_softmax_cross_entropy(h[::2], B, labels[::2])
+    for given in (labels, jnp.asarray(labels)):
+        np.testing.assert_allclose(linear_softmax_cross_entropy(h, B, given, ignore_index=255), want, rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(lambda y: linear_softmax_cross_entropy(h, B, y, ignore_index=255))(labels), want, rtol=1e-6
+    )
+    kept = jnp.asarray(labels[::2])
+    np.testing.assert_allclose(linear_softmax_cross_entropy(h[::2], B, kept, ignore_index=-100), want, rtol=1e-6)
+    with pytest.raises(ValueError, match="labels holds 255"):
+        linear_softmax_cross_entropy(h, B, labels, ignore_index=-100)
+
+
+def test_a_traced_label_outside_the_classes_is_nan_with_any_option():
+    h, B, y = problem(4, 3, 11)
+    options = {"bias": np.zeros(11, np.float32), "class_weights": np.zeros(11, np.float32)}
+    options |= {"label_smoothing": 0.1, "z_loss": 0.1, "soft_cap": 2.0, "logit_scale": 2.0}
+    f = jax.jit(lambda y: value_and_grads(h, B, y, reduction="none", **options))
+    loss, (dh, _) = f(np.append(y[1:], 11).astype(np.int32))
+    assert np.isnan(loss)
+    np.testing.assert_array_equal(np.isnan(dh).all(1), [False, False, False, True])
+
+
 H, B, Y = problem(4, 3, 7)
 BAD = [
     ((H.astype(int), B, Y), {}, TypeError, "hidden has dtype int"),
@@ -124,6 +151,36 @@ BAD = [
     ((H, B, Y), {"reduction": "max"}, ValueError, "reduction is 'max', expected 'mean', 'sum' or 'none'"),
     ((H, B, Y), {"block_rows": 0}, ValueError, "block_rows is 0, expected at least 1"),
     ((H, B, Y), {"block_classes": 2.0}, TypeError, "block_classes is 2.0, expected an integer"),
+    ((H, B, Y), {"bias": B[:, 0].astype(int)}, TypeError, "bias has dtype int"),
+    ((H, B, Y), {"bias": B[:3, 0]}, ValueError, r"bias has shape \(3,\), expected one number for each class.*\(7,\)"),
+    ((H, B, Y), {"bias": 1.0}, ValueError, r"bias has shape \(\)"),
+    ((H, B, Y), {"soft_cap": 0}, ValueError, "soft_cap is 0, expected a number above 0"),
+    ((H, B, Y), {"soft_cap": -30.0}, ValueError, "soft_cap is -30.0"),
+    ((H, B, Y), {"soft_cap": np.inf}, ValueError, "soft_cap is inf"),
+    ((H, B, Y), {"soft_cap": "30"}, TypeError, "soft_cap is '30', expected a number above 0"),
+    ((H, B, Y), {"logit_scale": B[0]}, ValueError, r"logit_scale has shape \(3,\), expected one number"),
+    ((H, B, Y), {"logit_scale": np.ones((), int)}, TypeError, "logit_scale has dtype int"),
+    ((H, B, Y), {"logit_scale": True}, TypeError, "logit_scale has dtype bool"),
+    ((H, B, Y), {"label_smoothing": 1.0}, ValueError, "label_smoothing is 1.0, expected a number from 0 to below 1"),
+    ((H, B, Y), {"label_smoothing": -0.1}, ValueError, "label_smoothing is -0.1"),
+    ((H, B, Y), {"label_smoothing": np.nan}, ValueError, "label_smoothing is nan"),
+    ((H, B, Y), {"label_smoothing": H[0]}, TypeError, "label_smoothing is .*expected a number"),
+    ((H, B, Y), {"z_loss": -1e-4}, ValueError, "z_loss is -0.0001, expected a number from 0 on"),
+    ((H, B, Y), {"z_loss": None}, TypeError, "z_loss is None"),
+    ((H, B, Y), {"class_weights": -(B[:, 0] ** 2)}, ValueError, "class_weights holds -.* for class 0"),
+    ((H, B, Y), {"class_weights": B[:5, 0]}, ValueError, r"class_weights has shape \(5,\)"),
+    ((H, B, Y), {"class_weights": np.ones(7, int)}, TypeError, "class_weights has dtype int"),
+    ((H, B, Y), {"ignore_index": -100.0}, TypeError, "ignore_index is -100.0, expected an integer"),
+    ((H, B, Y), {"ignore_index": True}, TypeError, "ignore_index is True, expected an integer"),
+    ((H, B, Y * 1.0), {"ignore_index": -100}, TypeError, "labels has dtype float"),
+    ((H, B, Y[:2]), {"ignore_index": -100}, ValueError, r"labels has shape \(2,\)"),
+    ((H, B, Y), {"has_aux": 1}, TypeError, "has_aux is 1, expected True or False"),
+    (
+        (H, B, Y),
+        {"precision": "tf32"},
+        ValueError,
+        "precision is 'tf32', expected None, 'default', 'high' or 'highest'",
+    ),
     ((H, B, Y), {"class_axis": "model"}, ValueError, "class_axis is 'model'.*inside jax.shard_map"),
 ]
 

@@ -79,9 +79,50 @@ def compiled_and_off(function):
     compiled = jax.jit(jax.value_and_grad(function, (0, 1))).lower(*args).compile()
     loss, gradients = compiled(*args)
     off = [abs(loss - (c * want.loss).sum()) / (c * bounds.loss).sum()]
-    for got, true, bound in zip(gradients, want[1:], bounds[1:], strict=True):
+    for got, true, bound in zip(gradients, want[1:3], bounds[1:3], strict=True):
         off.append(np.max(abs(got - true) / (bound + 1e-30)))
     return compiled, [float(x) for x in off]
+
+
+OPTIONS = {"soft_cap": 3.0, "label_smoothing": 0.1, "z_loss": 0.01}
+
+
+def with_options(mesh, reduction, check_vma=True):
+    """What `sharded` is, with every option; the bias and the classes' weights are split as the classes are."""
+
+    def local(h, B, bias, scale, y, c, weights):
+        loss, aux = linear_softmax_cross_entropy(
+            *(h, B, y),
+            **OPTIONS,
+            **{"bias": bias, "logit_scale": scale, "class_weights": weights, "where": c != 0, "has_aux": True},
+            **{"reduction": reduction, "class_axis": "model", "block_classes": 3},
+        )
+        return lax.psum((c * loss).sum() if reduction == "none" else loss, "data"), aux
+
+    specs = (P("data"), P("model"), P("model"), P(), P("data"), P("data"), P("model"))
+    return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=(P(), P("data")), check_vma=check_vma)
+
+
+def options_off(mesh, reduction, check_vma):
+    """What the loss with every option and its four gradients are off by, in units of their bounds.
+
+    And how many predictions are wrong, and the collectives.
+    """
+    (h, B, y, c), *_ = arguments_and_truth()
+    random = np.random.default_rng(5)
+    bias, weights = (random.uniform(0.5, 2, CLASSES).astype(np.float32) for _ in range(2))
+    scale = np.float32(0.7)
+    options = {"bias": bias, "logit_scale": scale, "weights": weights, **OPTIONS}
+    want, bounds = truth(h, B, np.asarray(y), np.asarray(c), **options)
+    function = jax.value_and_grad(with_options(mesh, reduction, check_vma), (0, 1, 2, 3), has_aux=True)
+    compiled = jax.jit(function).lower(h, B, bias, scale, y, c, weights).compile()
+    (loss, aux), gradients = compiled(h, B, bias, scale, y, c, weights)
+    off = [abs(loss - (c * want.loss).sum()) / (c * bounds.loss).sum()]
+    for got, true, bound in zip(gradients, want[1:], bounds[1:], strict=True):
+        off.append(np.max(abs(got - true) / (bound + 1e-30)))
+    largest = (scale * h @ B.T + bias).argmax(1)  # the cap doesn't change which
+    wrong = int((aux.prediction != np.where(c != 0, largest, -1)).sum())
+    return [float(x) for x in off], wrong, collectives(compiled.as_text())
 
 
 def main():
@@ -90,6 +131,8 @@ def main():
     # Of the 12 examples of a device, 5, 5 and 2.
     in_blocks = (compiled_and_off(sharded(meshes[2, 4], case, block_rows=5))[1] for case in ("sum", "none"))
     print(json.dumps(list(in_blocks)), flush=True)
+    with_all_options = [options_off(meshes[2, 4], *case) for case in CASES]
+    print(json.dumps(with_all_options), flush=True)
     for shape, reduction, check_vma in TRIED:
         compiled, off = compiled_and_off(sharded(meshes[shape], reduction, check_vma))
         print(json.dumps([shape, reduction, check_vma, off, collectives(compiled.as_text())]), flush=True)

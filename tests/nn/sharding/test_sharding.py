@@ -14,7 +14,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.sharding.meshes import CLASSES, EXAMPLES, HIDDEN, TRIED
+from tests.nn.sharding.meshes import CASES, CLASSES, EXAMPLES, HIDDEN, TRIED
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,9 +42,9 @@ def results():
 
     And under "drop-ins" and "blocks of examples", what these are off by.
     """
-    drop_ins, in_blocks, *lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
+    drop_ins, in_blocks, options, *lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
     of_meshes = {(tuple(mesh), reduction, checked): (off, used) for mesh, reduction, checked, off, used in lines}
-    return {**of_meshes, "drop-ins": drop_ins, "blocks of examples": in_blocks}
+    return {**of_meshes, "drop-ins": drop_ins, "blocks of examples": in_blocks, "options": options}
 
 
 def test_drop_ins_give_the_same_on_8_devices(results):
@@ -60,6 +60,27 @@ def test_the_sharded_result_is_the_unsharded_one(results, mesh, reduction, check
 
 def test_in_blocks_of_examples_too(results):
     assert max(map(max, results["blocks of examples"])) <= 2.0**-24
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=[str(case) for case in CASES])
+def test_with_every_option_too(results, case):
+    """A bias and the classes' weights are split as the classes are; a prediction is of all classes."""
+    off, wrong, _ = results["options"][case]
+    assert max(off) <= 2.0**-24
+    assert wrong == 0
+
+
+def test_an_option_takes_a_number_an_example_more(results):
+    """Label smoothing one, class weights one, predictions two (a maximum and an index), a scale's gradient one in all.
+
+    A bias's gradient is added up over the batch's axis, as dB is.
+    """
+    _, _, used = results["options"][0]
+    assert {kind for kind, _ in used} == {"all-reduce"}
+    shapes = sorted(shape for _, shapes in used for shape in shapes)
+    examples, classes = EXAMPLES // 2, CLASSES // 4
+    crossing = [f"f32[{examples}]"] * 6 + [f"s32[{examples}]", f"f32[{examples},{HIDDEN}]"]
+    assert shapes == sorted([*crossing, f"f32[{classes},{HIDDEN}]", f"f32[{classes}]", "f32[]", "f32[]"])
 
 
 @pytest.mark.smoke

@@ -1,0 +1,225 @@
+r"""Beyond the document: what language models put around the loss of a linear layer, $R = L(g(\alpha Bh + b))$.
+
+Each option of `nn.linear_softmax_cross_entropy` has a chain, and all of them together have one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from manual_grads.derivations.lines import Chain, Draw, Line
+from manual_grads.derivations.numbers import I, derivative, exp, log, outer, vector
+from manual_grads.derivations.task19_1 import g, total
+from manual_grads.derivations.task19_3 import R
+
+TASK = "beyond"
+
+
+def ln_Z(s: Any) -> Any:
+    """$ln Z = ln Σ_k e^{s_k}$."""
+    return log(total(s))
+
+
+def tanh(z: Any) -> Any:
+    """$tanh z = (1 − e^{−2z}) / (1 + e^{−2z})$."""
+    return (1 - exp(-2 * z)) / (1 + exp(-2 * z))
+
+
+def cap(s: Any, c: Any) -> Any:
+    """$s' = c·tanh(s/c)$, elementwise."""
+    return c * tanh(s / c)
+
+
+def smoothed(y: int, k: int, eps: Any, classes: int) -> Any:
+    """$y'_k = (1 − ε) I(k=y) + ε/K$."""
+    return (1 - eps) * I(k == y) + eps / classes
+
+
+def R_smoothed(s: Any, y: int, eps: Any) -> Any:
+    """$−Σ_k y'_k ln g_k$."""
+    return -sum(smoothed(y, k, eps, len(s)) * log(g(s, k)) for k in range(len(s)))
+
+
+def cost(s: Any, y: int, eps: Any, lam: Any, w: Any) -> Any:
+    """$w_y R + λ (ln Z)²$, R being the loss of the smoothed label."""
+    return w * R_smoothed(s, y, eps) + lam * ln_Z(s) ** 2
+
+
+def a_logit_and_a_cap(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """A logit and a cap: (s, c)."""
+    yield draw("s"), draw("c", positive=True)
+
+
+def logits_label_class_and_number(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """Logits, a label, a class and a number: (s, y, l, a)."""
+    for classes in (2, 3):
+        s, number = draw("s", classes), draw("a", positive=True)
+        yield from ((s, y, l, number) for y in range(classes) for l in range(classes))
+
+
+def everything(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """Logits before the cap, a label, a class, and the numbers c, ε, λ and w_y."""
+    s, numbers = draw("s", 2), [draw(name, positive=True) for name in ("c", "ε", "λ", "w")]
+    yield from ((s, y, l, *numbers) for y in range(2) for l in range(2))
+
+
+def layers(draw: Draw) -> Iterator[tuple[Any, ...]]:
+    """A layer with bias and scale, and a label: (h, B, b, α, y)."""
+    h, B, b, scale = draw("h", 2), draw("B", 2, 2), draw("b", 2), draw("α", positive=True)
+    yield from ((h, B, b, scale, y) for y in range(2))
+
+
+def logits(h: Any, B: Any, b: Any, scale: Any) -> Any:
+    """$s = α B h + b$."""
+    return vector([scale * product + bias for product, bias in zip(B @ h, b, strict=True)])
+
+
+def g_minus_y(h: Any, B: Any, b: Any, scale: Any, y: int) -> Any:
+    """$g(s) − y$ as a vector."""
+    s = logits(h, B, b, scale)
+    return vector([g(s, k) - I(k == y) for k in range(len(s))])
+
+
+def loss(h: Any, B: Any, b: Any, scale: Any, y: int) -> Any:
+    """$R(α B h + b)$."""
+    return R(logits(h, B, b, scale), y)
+
+
+BIAS = Chain(
+    TASK,
+    layers,
+    (
+        Line("∂R/∂b", lambda h, B, b, scale, y: derivative(lambda b: loss(h, B, b, scale, y), b)),
+        Line("∂R/∂s · ∂(αBh + b)/∂b", lambda h, B, b, scale, y: derivative(lambda s: R(s, y), logits(h, B, b, scale))),
+        Line("g − y", g_minus_y),
+    ),
+)
+
+SCALE = Chain(
+    TASK,
+    layers,
+    (
+        Line("∂R/∂α", lambda h, B, b, scale, y: derivative(lambda scale: loss(h, B, b, scale, y), scale)),
+        Line("(g − y) · Bh", lambda h, B, b, scale, y: g_minus_y(h, B, b, scale, y) @ (B @ h)),
+        Line("((g − y) · B) · h", lambda h, B, b, scale, y: (g_minus_y(h, B, b, scale, y) @ B) @ h),
+    ),
+)
+
+SCALED_HIDDEN = Chain(
+    TASK,
+    layers,
+    (
+        Line("∂R/∂h", lambda h, B, b, scale, y: derivative(lambda h: loss(h, B, b, scale, y), h)),
+        Line("α (g − y) · B", lambda h, B, b, scale, y: scale * (g_minus_y(h, B, b, scale, y) @ B)),
+    ),
+)
+
+SCALED_WEIGHTS = Chain(
+    TASK,
+    layers,
+    (
+        Line("∂R/∂B", lambda h, B, b, scale, y: derivative(lambda B: loss(h, B, b, scale, y), B)),
+        Line("α (g − y)ᵀ hᵀ", lambda h, B, b, scale, y: scale * outer(g_minus_y(h, B, b, scale, y), h)),
+    ),
+)
+
+SOFT_CAP = Chain(
+    TASK,
+    a_logit_and_a_cap,
+    (
+        Line("∂(c·tanh(s/c))/∂s", lambda s, c: derivative(lambda s: cap(s, c), s)),
+        Line("1 − tanh²(s/c)", lambda s, c: 1 - tanh(s / c) ** 2),
+        Line("1 − (s'/c)²", lambda s, c: 1 - (cap(s, c) / c) ** 2),
+        Line("4e / (1 + e)², e = e^(−2s/c)", lambda s, c: 4 * exp(-2 * s / c) / (1 + exp(-2 * s / c)) ** 2),
+    ),
+)
+
+SMOOTHED_LOSS = Chain(
+    TASK,
+    logits_label_class_and_number,
+    (
+        Line("−Σ_k y'_k ln g_k", lambda s, y, l, eps: R_smoothed(s, y, eps)),
+        Line(
+            "(1 − ε)(ln Z − s_y) + ε/K Σ_k (ln Z − s_k)",
+            lambda s, y, l, eps: (
+                (1 - eps) * (ln_Z(s) - s[y]) + eps / len(s) * sum(ln_Z(s) - s[k] for k in range(len(s)))
+            ),
+        ),
+        Line(
+            "R + ε/K Σ_k (s_y − s_k)",
+            lambda s, y, l, eps: R(s, y) + eps / len(s) * sum(s[y] - s[k] for k in range(len(s))),
+        ),
+    ),
+)
+
+SMOOTHED_GRADIENT = Chain(
+    TASK,
+    logits_label_class_and_number,
+    (
+        Line("∂(−Σ_k y'_k ln g_k)/∂s_l", lambda s, y, l, eps: derivative(lambda s: R_smoothed(s, y, eps), s)[l]),
+        Line(
+            "Σ_k y'_k (g_l − I(k=l))",
+            lambda s, y, l, eps: sum(smoothed(y, k, eps, len(s)) * (g(s, l) - I(k == l)) for k in range(len(s))),
+        ),
+        Line("g_l − y'_l", lambda s, y, l, eps: g(s, l) - smoothed(y, l, eps, len(s))),
+        Line(
+            "(g_l − I(l=y)) + ε (I(l=y) − 1/K)",
+            lambda s, y, l, eps: (g(s, l) - I(l == y)) + eps * (I(l == y) - 1 / _number(s, len(s))),
+        ),
+    ),
+)
+
+Z_LOSS = Chain(
+    TASK,
+    logits_label_class_and_number,
+    (
+        Line("∂(R + λ (ln Z)²)/∂s_l", lambda s, y, l, lam: derivative(lambda s: R(s, y) + lam * ln_Z(s) ** 2, s)[l]),
+        Line("g_l − I(l=y) + 2λ ln Z · g_l", lambda s, y, l, lam: g(s, l) - I(l == y) + 2 * lam * ln_Z(s) * g(s, l)),
+        Line("g_l (1 + 2λ ln Z) − I(l=y)", lambda s, y, l, lam: g(s, l) * (1 + 2 * lam * ln_Z(s)) - I(l == y)),
+    ),
+)
+
+CLASS_WEIGHT = Chain(
+    TASK,
+    logits_label_class_and_number,
+    (
+        Line("∂(w_y R)/∂s_l", lambda s, y, l, w: derivative(lambda s: w * R(s, y), s)[l]),
+        Line("w_y (g_l − I(l=y))", lambda s, y, l, w: w * (g(s, l) - I(l == y))),
+    ),
+)
+
+ALL = Chain(
+    TASK,
+    everything,
+    (
+        Line(
+            "∂(w_y R(s') + λ (ln Z(s'))²)/∂s_l, s' = c·tanh(s/c)",
+            lambda s, y, l, c, eps, lam, w: derivative(lambda s: cost(cap(s, c), y, eps, lam, w), s)[l],
+        ),
+        Line(
+            "(w_y (g_l − y'_l) + 2λ ln Z · g_l) (1 − (s'_l/c)²)",
+            lambda s, y, l, c, eps, lam, w: (
+                (w * (g(cap(s, c), l) - smoothed(y, l, eps, len(s))) + 2 * lam * ln_Z(cap(s, c)) * g(cap(s, c), l))
+                * (1 - (cap(s, c)[l] / c) ** 2)
+            ),
+        ),
+    ),
+)
+
+
+def _number(s: Any, n: int) -> Any:
+    """The integer n as a number of the kind that s consists of: its inverse is then exact for symbols, too."""
+    return n + 0 * s[0]
+
+
+CHAINS = (
+    BIAS,
+    SCALE,
+    SCALED_HIDDEN,
+    SCALED_WEIGHTS,
+    SOFT_CAP,
+    SMOOTHED_LOSS,
+    SMOOTHED_GRADIENT,
+    Z_LOSS,
+    CLASS_WEIGHT,
+    ALL,
+)
