@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +81,7 @@ def dense_with_options(hidden: Array, weights: Array, labels: Array, bias: Array
     return (optax.softmax_cross_entropy(s, targets) + OPTIONS["z_loss"] * log_z**2).mean()
 
 
-OPTIONS = {"soft_cap": 30.0, "label_smoothing": 0.1, "z_loss": 1e-4}
+OPTIONS: dict[str, Any] = {"soft_cap": 30.0, "label_smoothing": 0.1, "z_loss": 1e-4}
 
 
 def with_gradients(loss: Callable[..., Array]) -> Callable[..., tuple[Array, tuple[Array, Array]]]:

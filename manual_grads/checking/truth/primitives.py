@@ -34,7 +34,7 @@ ROUNDED = frozenset(
     "scatter-mul scatter-sub select_and_gather_add select_and_scatter_add sqrt square sub zeta".split()
 )
 # XLA's elementary functions are within about this many ULP.
-ELEMENTARY = dict.fromkeys(
+ELEMENTARY: dict[str, float] = dict.fromkeys(
     "acos acosh asin asinh atan atan2 atanh cbrt cos cosh digamma erf erf_inv erfc exp exp2 expm1 lgamma log log1p "
     "log2 logistic pow rsqrt sin sinh tan tanh".split(),
     4.0,

@@ -57,7 +57,8 @@ def compared(problem, arrays, options, keep, cuts, random):
         return (weights * loss).sum()
 
     def theirs(h, B, arrays):
-        return (weights * dense(h, B, *[(constants | arrays)[name] for name in NAMES], y, keep=keep, **options)).sum()
+        bias, scale, class_weights = ((constants | arrays)[name] for name in NAMES)
+        return (weights * dense(h, B, bias, scale, class_weights, y, keep=keep, **options)).sum()
 
     args = (jnp.asarray(h), jnp.asarray(B), jax.tree.map(jnp.asarray, arrays))
     along = jax.tree.map(jnp.sin, args)

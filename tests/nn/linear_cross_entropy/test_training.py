@@ -1,6 +1,7 @@
 """The loss in a training step: tied embeddings, padded batches, gradients added up over small batches, optax."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.linear_cross_entropy.dense import dense
 
 VOCABULARY, WIDTH, LENGTH, BATCH, PAD = 101, 16, 7, 6, 0
-NUMBERS = {"label_smoothing": 0.1, "z_loss": 1e-3, "soft_cap": 20.0}
+NUMBERS: dict[str, Any] = {"label_smoothing": 0.1, "z_loss": 1e-3, "soft_cap": 20.0}
 
 
 def model(random, dtype):
@@ -39,9 +40,10 @@ def features(weights, text):
 
 def ours(weights, text, reduction="mean"):
     """The next token's loss; tokens that are padding aren't predicted."""
-    head = {"bias": weights["bias"], "logit_scale": weights["scale"], "ignore_index": PAD}
+    head: dict[str, Any] = {"bias": weights["bias"], "logit_scale": weights["scale"], "ignore_index": PAD}
+    head["reduction"] = reduction
     h = features(weights, text)
-    return linear_softmax_cross_entropy(h, weights["embedding"], text[:, 1:], **head, **NUMBERS, reduction=reduction)
+    return linear_softmax_cross_entropy(h, weights["embedding"], text[:, 1:], **head, **NUMBERS)
 
 
 def theirs(weights, text, reduction="mean"):

@@ -108,6 +108,6 @@ class _Noisy(Operations):
         sizes = outs
         if kind is Kind.SUM:  # whose error is relative to the sum of the absolute terms
             sizes = super().__call__(equation, [np.abs(x) for x in values])
-        u = self.u * ELEMENTARY.get(str(equation.name), 1.0)
+        u = self.u * ELEMENTARY.get(equation.name, 1.0)
         random = np.random.default_rng((self.pattern, *equation.outputs))
         return [x + u * random.uniform(-1, 1, x.shape) * size for x, size in zip(outs, sizes, strict=True)]
