@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in
+from manual_grads.checking.arrays import computing_in, quiet, widened
 from manual_grads.checking.check import check
 from manual_grads.checking.claim import as_arguments, as_claim
 from manual_grads.checking.compiling import traces
@@ -31,6 +31,10 @@ from manual_grads.checking.truth.own_rules import (
     without_rules,
 )
 from manual_grads.checking.truth.reached import reached
+from manual_grads.checking.truth.refuted import to_blame
+
+WRONG = "the rule that is wrong: "
+MAX_POINTS_BLAMED = 6  # at which rules are tried one by one
 
 
 def check_rule(
@@ -126,7 +130,10 @@ def check_rule(
             _report(products, f, mine, plain, quickly if i else options, given) for i, products in enumerate(every)
         ]
     except GradientMismatch as error:
-        raise (_with_causes(error, silent) if silent else error) from error.__cause__
+        wrong = _wrong_rules(every[0], mine, followed, options)
+        inner = wrong if len(names) > 1 or not names[0].startswith(name_of(f)) else []  # else the title says it
+        causes = [*(f"{WRONG}{name}" for name in inner), *silent]
+        raise (_with_causes(error, causes) if causes else error) from error.__cause__
     return _together(reports, [*notes, *silent])
 
 
@@ -176,6 +183,23 @@ def _reached(products: _Products, mine: Callable[..., Any], names: list[str], op
     return reached(claim, names, arrays, fmt.name)
 
 
+def _wrong_rules(products: _Products, mine: Callable[..., Any], names: list[str], options: Options) -> list[str]:
+    """Of several rules, those that are wrong by themselves, as far as that shows without differences."""
+    claim, example = as_claim(mine, products.by(mine), products.args, products.by)
+    sampling = options.sampling(claim, example)
+    wrong: list[str] = []
+    try:
+        with computing_in("float64"), quiet():
+            points = points_of(
+                claim, widened(example), [x.dtype for x in widened(example)], options.seed, False, sampling
+            )
+            for at in range(min(MAX_POINTS_BLAMED, len(points.names))):
+                wrong += to_blame(claim, names, [x[at] for x in points.arrays])
+    except Exception:  # one of them can't be differentiated without its rule
+        return []
+    return list(dict.fromkeys(wrong))
+
+
 def _report(
     products: _Products,
     f: Callable[..., Any],
@@ -198,7 +222,7 @@ def _with_causes(error: GradientMismatch, causes: list[str]) -> GradientMismatch
     """The mismatch, with what is known of the rule before anything that is guessed from numbers."""
     title, failing, rest = str(error).partition("\nfailing check: ")
     text = "\n".join([title, *(line for cause in causes for line in wrapped(cause, ""))])
-    named = [Hypothesis("no cotangent", cause) for cause in causes]
+    named = [Hypothesis("wrong rule" if cause.startswith(WRONG) else "no cotangent", cause) for cause in causes]
     return GradientMismatch(text + failing + rest, error.check, [*named, *error.diagnosis], error.report, error.repairs)
 
 

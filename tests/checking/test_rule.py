@@ -1,5 +1,7 @@
 """`check_rule`: of a function that brings its own derivative, however deep in it that is."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -196,6 +198,14 @@ def test_a_rule_that_returns_another_shape():
     total.defvjp(lambda x: (x.sum(), None), lambda _, c: (c,))
     with pytest.raises(ValueError, match=r"Custom VJP bwd rule .*must produce .* float32\[\]"):
         check_rule(total, (X,), thorough=False)
+
+
+def test_of_several_rules_the_wrong_one_is_named():
+    right_one, wrong_one = sine(1.0), with_rule(lambda x, c: (1.01 * right(x, c)[0],))
+    with pytest.raises(GradientMismatch) as caught:
+        check_rule(lambda x: right_one(x).sum() * wrong_one(x), (X,), thorough=False)
+    assert re.search(r"\nthe rule that is wrong: log_cosh at .*test_rule.py:\d+\n", str(caught.value))
+    assert "wrong rule" in [cause.name for cause in caught.value.diagnosis]
 
 
 def sine(mistake):

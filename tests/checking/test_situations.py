@@ -7,8 +7,9 @@ from tests.checking.situations.formats import FORMATS
 from tests.checking.situations.forwards import FORWARDS
 from tests.checking.situations.kinks import KINKS
 from tests.checking.situations.rules import RULES
+from tests.checking.situations.switches import SWITCHES
 
-KINDS = {"formats": FORMATS, "forwards": FORWARDS, "kinks": KINKS, "rules": RULES}
+KINDS = {"formats": FORMATS, "forwards": FORWARDS, "kinks": KINKS, "rules": RULES, "switches": SWITCHES}
 DAILY = {
     "kinks: softplus, 0 at 0, in float32 alone",
     "kinks: softplus, 0 at 0, quickly",
@@ -20,6 +21,14 @@ DAILY = {
     "formats: a vjp in a kernel",
     "rules: a rule that ignores its cotangent",
     "rules: a rule that keeps it",
+    "rules: a tail that is cut off at -12, quickly",
+    "switches: hinge by margins",
+    "switches: hinge by signs, 10⁴ at the margin",
+    "switches: a smooth switch at 3.7, 0 there, quickly",
+    "switches: a norm without a trap, inf at 0, quickly",
+    "switches: v√v², 5 at 0",
+    "formats: a mask that is true throughout, ignored",
+    "forwards: a root in a callback, of what is positive",
     "kinks: relu, 0 at 0",
     "kinks: relu, -1 at 0",
     "kinks: the largest of a row, all of it to each",

@@ -22,7 +22,7 @@ def residual_along(e: Evidence) -> Iterator[Hypothesis]:
             if len(several) >= np.prod([e.got.shape[axis] for axis in axes]) - 1:
                 continue
             part = _projected(residual, [np.broadcast_to(d, residual.shape) for _, d in several], axes)
-            if np.abs(part).max(initial=0) > 0 and e.explains(e.got + part):
+            if np.abs(part).max(initial=0) > 0 and e.betters(e.got + part):
                 what, left = " and ".join(name for name, _ in several), e.error(e.got + part)
                 text = f"the residual is, {_along(axes)}, {what}; without it the worst relative error is {left:.2g}"
                 if len(several) == 1 and several[0][1] is e.want:

@@ -90,6 +90,10 @@ class Evidence:
             return False
         return bool(np.mean(every) > MIN_SHARE_EXPLAINED and np.mean(wrong) > MIN_SHARE_OF_WRONG_EXPLAINED)
 
+    def betters(self, instead: Leaf) -> bool:
+        """Whether another result explains the error, and its worst is not as bad."""
+        return self.explains(instead) and self.error(instead) < self.error(self.got)
+
     def equals(self, other: Leaf) -> bool:
         """Whether the result is this, which isn't what it should be."""
         with np.errstate(all="ignore"):

@@ -64,7 +64,7 @@ def by_label(e: Evidence) -> Iterator[Hypothesis]:
             named = labels[..., None] == np.arange(e.got.shape[-1])
             if e.wrong.any() and not (e.wrong & ~named).any():
                 yield Hypothesis("label's entry", f"only the entry that the label args{name} names is wrong")
-            elif not (e.wrong & named).any():
+            elif not (e.wrong & named).any() and e.wrong[~named & e.decided].mean() > 0.5:
                 yield Hypothesis("label's entry", f"only the entry that the label args{name} names is right")
         rows = rows_of(e.wrong)
         if labels.ndim == 1 or e.got.ndim > labels.ndim:

@@ -9,6 +9,7 @@ from manual_grads.checking.arrays import rows_of
 from manual_grads.checking.diagnosis.evidence import Evidence
 from manual_grads.checking.report import Hypothesis
 
+MIN_SHARE_WRONG = 0.25  # of an index's entries: with fewer, that another index is right is by chance
 MIN_POINTS_IN_TAILS = 2  # one point alone is beyond any threshold
 
 
@@ -51,8 +52,9 @@ def some_places(e: Evidence) -> Iterator[Hypothesis]:
 def right_in_one_place(e: Evidence) -> Iterator[Hypothesis]:
     """Right at one index of an axis only."""
     for axis in range(1, e.got.ndim):
-        right = ~np.atleast_1d(e.wrong.any(tuple(a for a in range(e.got.ndim) if a != axis)))
-        if len(right) > 2 and right.sum() == 1:
+        others = tuple(a for a in range(e.got.ndim) if a != axis)
+        right, share = ~np.atleast_1d(e.wrong.any(others)), np.atleast_1d(e.wrong.mean(others))
+        if len(right) > 2 and right.sum() == 1 and share[~right].min() > MIN_SHARE_WRONG:
             yield Hypothesis("right in one place", f"only index {int(right.argmax())} of axis {axis - 1} is right")
 
 

@@ -58,20 +58,22 @@ def wrong_axis(e: Evidence) -> Iterator[Hypothesis]:
             opposite = abs(a + b) < SAME_SCALE * abs(a) or abs(a * one.terms + b * other.terms) < SAME_SCALE * abs(
                 a * one.terms
             )
-            if opposite and e.explains(e.got + total(fit)):
+            if opposite and e.betters(e.got + total(fit)):
                 yield Hypothesis("wrong axis", f"a sum or a mean runs over the wrong axis: {_adding(e, fit)}")
                 return
 
 
 def missing_factor(e: Evidence) -> Iterator[Hypothesis]:
     """The quotient of the result and the truth is something recognisable."""
+    if not e.want[e.wrong].any():  # any factor that is zero would do
+        return
     for c in [*candidates(e)[1:], *of_the_truth(e)]:
         with np.errstate(all="ignore"):
             for text, instead in (
                 (f"multiplying by {c.name}", e.got * c.array),
                 (f"dividing by {c.name}", e.got / c.array),
             ):
-                if e.explains(np.nan_to_num(instead, posinf=0, neginf=0)):
+                if e.betters(np.nan_to_num(instead, posinf=0, neginf=0)):
                     left = e.error(instead)
                     yield Hypothesis(
                         "missing factor", f"a factor is missing: {text} leaves a relative error of {left:.2g}"
@@ -101,7 +103,7 @@ def recognised(e: Evidence) -> Iterator[Hypothesis]:
 
 def _first(e: Evidence, some: Iterable[Fit]) -> Fit | None:
     """The first that explains the error, if it is added."""
-    return next((fit for fit in some if e.explains(e.got + total(fit))), None)
+    return next((fit for fit in some if e.betters(e.got + total(fit))), None)
 
 
 def _adding(e: Evidence, fit: Fit) -> str:

@@ -136,7 +136,8 @@ def _of_rules(claim: Claim, oracles: CompiledOracles, right: Expected, trial: Tr
     if right.refuted is None:
         return None
     what, point, by_rule, without = right.refuted
-    names = " and ".join(to_blame(claim, oracles, right.refuted, [x[point] for x in trial.arrays]))
+    blamed = to_blame(claim, oracles.rules, [x[point] for x in trial.arrays], what)
+    names = " and ".join(blamed or oracles.rules)  # none of them may be wrong alone
     if what == "value":
         text = (
             f"the forward's own rule is that of another function: when differentiated, {names} returns another value. "

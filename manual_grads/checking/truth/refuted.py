@@ -86,19 +86,18 @@ def _clearest(
     return found
 
 
-def to_blame(claim: Claim, oracles: CompiledOracles, refuted: RefutedRule, point: list[Any]) -> list[str]:
-    """Which of the forward's rules are wrong at a point: each is tried alone; all, if none of them is so alone."""
+def to_blame(
+    claim: Claim, names: list[str], point: list[Any], what: Literal["derivative", "value"] = "derivative"
+) -> list[str]:
+    """Which of the forward's rules are wrong at a point, each tried alone."""
 
     def of(but: str) -> list[np.ndarray]:
         with_one = claim._replace(forward=jax.tree.map(lambda f: without_rules(f, but), claim.forward))
-        asked = with_one.claimed if refuted.what == "derivative" else value_when_differentiated(with_one.value)
+        asked = with_one.claimed if what == "derivative" else value_when_differentiated(with_one.value)
         return leaves_of(asked(*point))
 
     with computing_in("float64"):
         plain = of("")
-        wrong = [
-            name
-            for name in oracles.rules
-            if any(_apart(a[None], b[None]).any() for a, b in zip(of(name), plain, strict=True))
+        return [
+            name for name in names if any(_apart(a[None], b[None]).any() for a, b in zip(of(name), plain, strict=True))
         ]
-    return wrong or oracles.rules

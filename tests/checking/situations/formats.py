@@ -126,3 +126,22 @@ FORMATS.wrong(
 FORMATS.right(
     "a vjp in a kernel", jnp.tanh, lambda x, c: in_kernel(lambda x, c: c * (1 - jnp.tanh(x) ** 2), x, c), x, x, by=vjp
 )
+
+
+# A mask of one value may be of both.
+def masked(z, mask):
+    return jnp.where(mask, z**2, 0).sum()
+
+
+every = np.array([True] * 4)
+z = np.random.default_rng(3).normal(size=4).astype(np.float32)
+FORMATS.wrong("a mask that is true throughout, ignored", masked, lambda z, mask: 2 * z, z, every)
+FORMATS.wrong("a mask that is true throughout, ignored, quickly", masked, lambda z, _: 2 * z, z, every, thorough=False)
+FORMATS.right("a mask that is true throughout", masked, lambda z, mask: jnp.where(mask, 2 * z, 0), z, every)
+FORMATS.right(
+    "a mean of what a mask shows",
+    lambda z, mask: masked(z, mask) / mask.sum(),
+    lambda z, mask: jnp.where(mask, 2 * z, 0) / mask.sum(),
+    z[:1],
+    every[:1],
+)

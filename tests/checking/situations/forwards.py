@@ -66,3 +66,34 @@ FORWARDS.right(
     np.float32(-0.5),
     scales=[0.1, 1],
 )
+
+
+def positive_root(v):
+    """√v, of positive numbers alone."""
+    assert (np.asarray(v) > 0).all(), "a root of what isn't positive"
+    return np.sqrt(v)
+
+
+positive = {"domain": {"[0]": "positive"}}
+FORWARDS.right(
+    "a root in a callback, of what is positive",
+    lambda a: called_back(positive_root)(a).sum(),
+    lambda a: 0.5 / jnp.sqrt(a),
+    np.float32(2.5),
+    **positive,
+)
+FORWARDS.wrong(
+    "a root in a callback, 10 % off",
+    lambda a: called_back(positive_root)(a).sum(),
+    lambda a: 0.55 / jnp.sqrt(a),
+    np.float32(2.5),
+    **positive,
+)
+FORWARDS.right("a root in NumPy", lambda a: np.sqrt(np.abs(a)), lambda a: 0.5 / jnp.sqrt(a), np.float32(2), **positive)
+FORWARDS.right(
+    "a root in NumPy, from 1 to 4",
+    lambda a: np.sqrt(a),
+    lambda a: 0.5 / jnp.sqrt(a),
+    np.float32(2),
+    domain={"[0]": (1.0, 4.0)},
+)

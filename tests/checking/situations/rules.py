@@ -50,3 +50,16 @@ RULES.right(
     x,
     trust_rules=True,
 )
+
+
+def softplus(x):
+    return jnp.logaddexp(x, 0.0)
+
+
+for cut in (-8, -12):
+    in_tail = with_rule(
+        softplus, lambda x: (softplus(x), x), lambda x, c, k=cut: (jnp.where(x < k, 0, c * jax.nn.sigmoid(x)),)
+    )
+    total = lambda x, f=in_tail: f(x).sum()  # noqa: E731
+    RULES.wrong(f"a tail that is cut off at {cut}", total, jax.grad(total), x)
+    RULES.wrong(f"a tail that is cut off at {cut}, quickly", total, jax.grad(total), x, thorough=False)

@@ -31,6 +31,9 @@ def test_each_domain_is_kept():
     np.testing.assert_array_equal(symmetric, np.swapaxes(symmetric, -1, -2))
     assert (np.linalg.eigvalsh(drawn("positive definite", MATRIX)) > 0).all()
     assert (np.linalg.eigvalsh(symmetric) < 0).any()
+    conditions = np.linalg.cond(drawn("positive definite", MATRIX))
+    assert np.median(conditions) > 5  # no multiples of the identity
+    assert conditions.max() < 1e6
     np.testing.assert_array_equal(drawn(lambda key: 7 * MATRIX, MATRIX), np.stack([7 * MATRIX] * 50))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manual_grads.checking.truth.kinks import BEYOND_OWN, BEYOND_SEVERAL, COARSER, kinks, steady_sums
+from manual_grads.checking.truth.kinks import BEYOND_OWN, BEYOND_SEVERAL, COARSER, kinks, steady_sums, switches
 from manual_grads.checking.truth.noise import noise_of_inputs
 from manual_grads.checking.truth.spread import patterns_of_noise
 
@@ -28,6 +28,30 @@ def test_a_kink_of_its_own_has_two_sides():
     np.testing.assert_array_equal(seen.low, [[-1.0] * 4])
     np.testing.assert_array_equal(seen.high, [[3.0] * 4])
     np.testing.assert_allclose(seen.beyond, BEYOND_OWN * 4)
+    assert BEYOND_OWN < 0.1  # of the jump: 1.1 for the step of a relu is wrong
+
+
+def test_autodiff_without_a_number_at_the_very_point_leaves_the_sides():
+    centre = lambda x: (x == 0).all()  # noqa: E731
+    kinked = found(lambda x: np.where(centre(x), np.nan, np.where(x > 0, 3.0, -1.0)), (4,))
+    assert kinked.at.all()
+    np.testing.assert_array_equal([kinked.low, kinked.high], [[[-1.0] * 4], [[3.0] * 4]])
+    smooth = found(lambda x: np.where(centre(x), np.nan, 0.5), (4,))
+    assert smooth.odd.all() and not smooth.at.any()
+
+
+def test_a_formula_that_goes_to_another_branch_is_told_from_one_that_cancels():
+    def patterns(derivative, u):
+        at = np.array([derivative(u * n[0]) for n in NOISE])
+        return at[None, :, None]
+
+    def is_switch(derivative):
+        return bool(switches(patterns(derivative, 1e-7), patterns(derivative, COARSER * 1e-7)).all())
+
+    assert is_switch(lambda n: 1e4 if n == 0 else float(n > 0))
+    assert is_switch(lambda n: 7.0 if n == 0 else 2.0)
+    assert not is_switch(lambda n: 1 + 1e6 * n)
+    assert not is_switch(lambda n: 1 + 1e-3 * n)
 
 
 def test_what_is_smooth_has_none_however_steep_or_wild():

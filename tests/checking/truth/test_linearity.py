@@ -22,6 +22,13 @@ def test_another_cotangent_shows_it(f, linear):
         assert "rules.py:" in complaint.text
 
 
+@pytest.mark.parametrize(("off", "seen"), [(0.1, True), (1e-4, False)])
+def test_what_is_hardly_linear_is_seen_and_rounding_is_not(off, seen):
+    f = jax.custom_vjp(lambda x: (x**2).sum())
+    f.defvjp(lambda x: ((x**2).sum(), x), lambda x, c: (2 * (c + off * c * abs(c)) * x,))
+    assert (other_cotangents(claim_of(jax.grad(f)), [X]) is not None) == seen
+
+
 def test_what_has_no_rule_or_is_no_transform_is_not_asked():
     assert other_cotangents(claim_of(jax.grad(lambda x: (x**2).sum())), [X]) is None
     assert other_cotangents(claim_of(lambda x: drops(x)), [X]) is None

@@ -95,7 +95,8 @@ def errors(h, B, y, got):
 @pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("sizes", [(31, 17, 211), (101, 61, 1009)], ids=str)
 def test_16_bits_are_never_further_from_the_truth_than_dense_and_high_is_as_good_as_highest(sizes, dtype, seed):
-    h, B, y = problem(*sizes, dtype, scale=0.5, seed=seed)
+    examples, hidden, classes = sizes
+    h, B, y = problem(examples, hidden, classes, dtype, scale=0.5, seed=seed)
     h, B = jnp.asarray(h), jnp.asarray(B)
 
     def off(loss):
