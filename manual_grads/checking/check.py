@@ -27,7 +27,7 @@ from manual_grads.checking.truth.compiled import CompiledOracles, compiled_oracl
 from manual_grads.checking.truth.differentiable import differentiable
 
 MIN_SHARE_INSIDE = 0.5  # of the points have to be in the forward's domain: with fewer, most was never tried
-MAX_TRIED = 2**22  # entries of an array, at all points together: what is kept of them, under noise, is a gigabyte
+MAX_TRIED = 2**21  # entries of an array, at all points together: what is kept of them, under noise, is half a gigabyte
 MIN_JUDGED_SHARE = 0.02  # of the entries have to be judged, or a check has shown nothing
 
 

@@ -24,7 +24,7 @@ SAFETY = 8.0
 # A quick check measures no noise of operations, only of inputs: eight times as much is allowed for that.
 QUICK_SAFETY = 8 * SAFETY
 # Of arrays of very many entries fewer patterns are made; the worst of two is two thirds of that of five.
-MANY_ENTRIES, FEWER_PATTERNS, FEWER_SAFETY = 2**17, 2, 1.5
+MANY_ENTRIES, FEWER_PATTERNS, FEWER_SAFETY = 2**14, 2, 1.5
 BY_DIFFERENCES = 1e-6  # likewise, if the oracle is differences alone
 QUICK_UNMEASURED = 1e-10  # and this part of a result's size, for what its oracle itself may lose in float64
 MAX_DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
