@@ -1,0 +1,62 @@
+"""The document's lines as LaTeX: the grammar, and that every line and misprint is written in it."""
+
+import re
+
+import pytest
+
+from docs.pages.latex import latex
+from manual_grads.derivations import CHAINS
+
+TEXTS = [text for c in CHAINS for line in c.lines for text in (line.text, line.misprint and line.misprint.printed)]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    {
+        "a b / c": r"\frac{a b}{c}",
+        "a b/c": r"a \frac{b}{c}",
+        "−a/b · c": r"-\frac{a}{b} \cdot c",
+        "(a + b) / (c − d)²": r"\frac{a + b}{\left(c - d\right)^{2}}",
+        "(a)(b) / c": r"\frac{\left(a\right)\left(b\right)}{c}",
+        "e^(−z)": "e^{-z}",
+        "e^s_k/Σe^s_i": r"\frac{e^{s_{k}}}{\sum_{i} e^{s_{i}}}",
+        "(Σe^s_i)⁻¹": r"\left(\sum_{i} e^{s_{i}}\right)^{-1}",
+        "Σ_k I(y=k) ln g_k": r"\sum_{k} I\left(y = k\right) \ln g_{k}",
+        "∂(B·σ(w))/∂x": r"\frac{\partial \left(B \cdot \sigma\left(w\right)\right)}{\partial x}",
+        "∂/∂s_l (s_k)": r"\frac{\partial}{\partial s_{l}} \left(s_{k}\right)",
+        "diag(σ')ᵀ xᵀ": r"\operatorname{diag}\left(\sigma'\right)^{\mathsf{T}} x^{\mathsf{T}}",
+        "∂g_k/∂s_l, k ≠ l": r"\frac{\partial g_{k}}{\partial s_{l}},\quad k \neq l",
+        "e^|z|": r"e^{\left\lvert z\right\rvert }",
+        "the share of R (once more)": r"\text{the share of }R\text{ (once more)}",
+    }.items(),
+)
+def test_the_grammar(text, expected):
+    assert re.sub(" +", " ", latex(text)) == expected
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if text])
+def test_every_line_and_every_misprint_is_written_in_it(text):
+    parsed = latex(text)
+    assert parsed.count("{") == parsed.count("}")
+    assert parsed.count(r"\left") == parsed.count(r"\right")
+    # Nothing is lost: the letters and digits are those of the text, in its order but for an index that a sum is given.
+    said = re.sub(r"\\sum_\{\w\} (?=e)", "", parsed)
+    said = re.sub(r"\\(?:frac|partial|cdot|sum|left|right|operatorname|text|mathsf\{T\}|neq|quad|dots)", "", said)
+    said = said.replace(r"\sigma", "σ").replace(r"\ln", "ln")
+    powers = str.maketrans("²⁻¹", "2 1")
+    assert re.findall(r"\w", said) == re.findall(r"\w", re.sub(r"[Σᵀ…]", "", text).translate(powers))
+
+
+@pytest.mark.parametrize("text", ["a +", "(a", "a b)", "a / ", "?", "", "e^"])
+def test_what_cannot_be_read_is_told(text):
+    with pytest.raises(ValueError, match=r"docs/pages/latex\.py"):
+        latex(text)
+
+
+@pytest.mark.smoke
+def test_every_line_has_its_reason():
+    for chain in CHAINS:
+        for line in chain.lines:
+            assert 3 < len(line.reason) < 110, line.text
+            assert not line.reason.endswith("."), line.reason
