@@ -70,7 +70,7 @@ def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
     sizes, curves = sizes_proved(chain), fate.curves(chain)
     for i, verdict in enumerate(judge(chain)):
         line = verdict.line
-        yield "::::{container} line\n"
+        yield "::::{container} derivation-line\n"
         if curves:
             file = f"{name}-{i}.svg"
             fate.draw(curves, i, folder / file)
@@ -79,9 +79,9 @@ def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
         yield f"$$\n{'= ' if i else ''}{latex(line.text)}\n$$\n"
         yield f"{sentence(line.reason)}\n"
         yield f"{said(verdict, sizes)}\n"
+        yield f"```python\n{source(line.value)}\n```\n"
         if line.misprint:
             yield from correction(line.misprint, verdict)
-        yield f"```python\n{source(line.value)}\n```\n"
         yield "::::\n"
 
 

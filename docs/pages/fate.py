@@ -19,7 +19,7 @@ from manual_grads.derivations.lines import Chain, random_draw
 # Read on a light page and on a dark one.
 GREY = "#808080"
 STYLE: Any = {
-    "font.size": 8,
+    "font.size": 7.5,
     "text.color": GREY,
     "axes.labelcolor": GREY,
     "axes.edgecolor": GREY,
@@ -30,6 +30,8 @@ STYLE: Any = {
     "svg.hashsalt": "the same picture, the same file",
 }
 CLASSES = 3
+# What a result of 0 is wrong by at most, in float32. What is too large may be wrong by more, but has lost all as well.
+ALL_WRONG = 2.0**24
 
 
 class Curves(NamedTuple):
@@ -75,12 +77,13 @@ def curves(chain: Chain) -> Curves | None:
 def draw(curves: Curves, index: int, file: Path) -> None:
     """Draws a line's curve as an SVG, to be shown small."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.6, 1.35), layout="constrained")
+        figure = Figure(figsize=(2.6, 1.6), layout="constrained")
         axes = figure.subplots()
         middles = curves.numbers.reshape(-1, PER_BIN).mean(1)
-        axes.plot(middles, largest_errors(curves.lines[index], curves.numbers, curves.truth), color=BLUE, lw=1.6)
+        error = largest_errors(curves.lines[index], curves.numbers, curves.truth)
+        axes.plot(middles, np.where(error < NAN, np.minimum(error, ALL_WRONG), error), color=BLUE, lw=1.6)
         axes.set(yscale="log", ylim=(0.1, NAN * 5), xlim=(curves.numbers[0], curves.numbers[-1]), xlabel=curves.label)
-        axes.set_yticks([1, 1e3, 2.0**24, NAN], ["1 ULP", "10³", "all wrong", "NaN"])
+        axes.set_yticks([1, 1e3, ALL_WRONG, NAN], ["1 ULP", "10³", "all wrong", "NaN"])
         axes.minorticks_off()
         axes.grid(alpha=0.25, color=GREY)
         figure.savefig(file, transparent=True, metadata={"Date": None})
