@@ -78,5 +78,9 @@ def test_the_wheel_is_the_package_alone(tmp_path):
         "manual_grads",
         f"manual_grads-{PROJECT['version']}.dist-info",
     }
+    described = zipfile.ZipFile(wheel).read(f"manual_grads-{PROJECT['version']}.dist-info/METADATA").decode()
+    assert "check_rule" in described
+    assert "[compared]" not in described
+    assert re.findall(r"\]\((?!https?:)", described) == []  # a package index has no repository around it
     code = {name for name in names if name.endswith(".py")}
     assert code == {str(file.relative_to(ROOT)) for file in (ROOT / "manual_grads").rglob("*.py")}

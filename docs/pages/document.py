@@ -25,6 +25,7 @@ BITS_SHOWN = -round(math.log2(MAX_BALL_RADIUS))
 def write(folder: Path) -> None:
     """Writes a page for each task into a folder, and the pictures beside them."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "misprints.md").write_text("\n".join(misprints()) + "\n", encoding="utf-8")
     for name, modules in pages().items():
         (folder / f"{name}.md").write_text("\n".join(page(name, modules, folder)) + "\n", encoding="utf-8")
 
@@ -58,6 +59,17 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
     if rules:
         yield "## The functions that these lines are\n"
         yield from (f"- {{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}" for rule in rules)
+
+
+def misprints() -> Iterator[str]:
+    """The page of what is misprinted: as a table."""
+    lines = [(chain.task, line) for chain in derivations.CHAINS for line in chain.lines if line.misprint]
+    yield f"# The misprints\n\n{len(lines)} lines of the document are false as they are printed. Each is refuted, by"
+    yield "balls that don't touch or by shapes that don't fit, and its correction is proved.\n"
+    yield "| task | as printed | corrected | why |\n|---|---|---|---|"
+    for task, line in lines:
+        assert line.misprint
+        yield f"| {task} | ${latex(line.misprint.printed)}$ | ${latex(line.text)}$ | {line.misprint.why} |"
 
 
 def heading(module: ModuleType) -> str:

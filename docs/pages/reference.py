@@ -24,7 +24,7 @@ def write(folder: Path) -> None:
     for module in (manual_grads, nn, checking, rules):
         text = "\n".join(module_page(module))
         (folder / f"{module.__name__.rpartition('.')[2]}.md").write_text(text + "\n", encoding="utf-8")
-    (folder / "commands.md").write_text("\n".join(commands()) + "\n", encoding="utf-8")
+    (folder.parent / "commands.md").write_text("\n".join(commands()) + "\n", encoding="utf-8")
 
 
 def public(module: Any) -> list[str]:
@@ -42,6 +42,8 @@ def module_page(module: Any) -> Iterator[str]:
     """A module's page in MyST."""
     yield f"# `{module.__name__}`\n\n```{{py:module}} {module.__name__}\n```\n"
     yield f"{(inspect.getdoc(module) or '').strip()}\n"
+    if module is manual_grads:
+        yield from overview()
     for name in public(module):
         value = getattr(module, name)
         yield f"## `{name}`\n"
@@ -49,6 +51,16 @@ def module_page(module: Any) -> Iterator[str]:
         yield f"````{{py:{kind}}} {name}{signature(value)}\n:module: {module.__name__}\n"
         yield from described(module.__name__, name, value)
         yield "````\n"
+
+
+def overview() -> Iterator[str]:
+    """A table of the functions: each with the first sentence of its docstring, which is its formula."""
+    yield "| function | formula | line of the document |\n|---|---|---|"
+    for name in public(manual_grads):
+        formula = (inspect.getdoc(getattr(manual_grads, name)) or "").partition("\n")[0].replace("|", r"\vert ")
+        task = RULES[name].equation if name in RULES else ""
+        yield f"| {{py:func}}`~manual_grads.{name}` | {formula} | {task or 'beyond'} |"
+    yield ""
 
 
 def described(module: str, name: str, value: Any) -> Iterator[str]:
@@ -116,8 +128,6 @@ def annotations(value: Callable[..., Any]) -> dict[str, str]:
 def commands() -> Iterator[str]:
     """The command line's own help."""
     top = __main__.parser()
-    yield "# The command line\n"
-    yield "`manual-grads`, or `python -m manual_grads`. A command that lacks a package names the extra that has it.\n"
     yield f"```text\n{help_of(top)}```\n"
     (subcommands,) = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))
     for name, parser in subcommands.choices.items():

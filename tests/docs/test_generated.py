@@ -55,6 +55,22 @@ def test_a_page_has_every_line_with_its_reason_and_its_misprint(tmp_path):
 
 
 @pytest.mark.smoke
+def test_every_misprint_is_in_their_table():
+    page = "\n".join(document.misprints())
+    for chain, line in LINES:
+        if line.misprint:
+            row = f"| {chain.task} | ${document.latex(line.misprint.printed)}$ | ${document.latex(line.text)}$ |"
+            assert row in page
+
+
+@pytest.mark.smoke
+def test_every_public_function_is_in_the_reference_s_table_with_its_formula():
+    rows = dict(re.findall(r"^\| \{py:func\}`~manual_grads\.(\w+)` \| (.*?) \|", "\n".join(reference.overview()), re.M))
+    assert sorted(rows) == sorted(mg.__all__)
+    assert all(formula.count("$") >= 2 for formula in rows.values())
+
+
+@pytest.mark.smoke
 def test_no_page_is_made_of_what_is_false():
     false = LineVerdict(
         task="18", line=Line("1 = 0", abs), proved=False, confirmed=True, float64_error=0.0, refuted=None
