@@ -1,6 +1,7 @@
 """The site: `python -m sphinx -W docs docs/_build`. What is told of the code is made from it, before the build."""
 
 import os
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -17,7 +18,7 @@ PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf
 project, author, release = "manual_grads", PROJECT["authors"][0]["name"], PROJECT["version"]
 copyright = f"{author}. Apache 2.0"
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.viewcode", "sphinx-mathjax-offline"]
-exclude_patterns = ["_build", ".jupyter_cache", "pages", "results"]
+exclude_patterns = ["_build", ".jupyter_cache", "jupyter_execute", "pages", "results"]
 
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -39,6 +40,7 @@ html_show_sphinx = False
 def generate(app: object) -> None:
     """Makes the pages that are made from the code."""
     folder = DOCS / "generated"
+    shutil.rmtree(folder, ignore_errors=True)  # of what isn't made any more
     document.write(folder / "document")
     reference.write(folder / "reference")
     accuracy.write(folder)

@@ -43,7 +43,9 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
     """A task's page in MyST."""
     title = heading(modules[0]) if len(modules) == 1 else name.replace("task", "Task ")
     yield f"# {title}\n"
-    yield "How to read the lines, their verdicts and the small plots: [the document](../../document/index.md).\n"
+    files = ", ".join(f'<a href="../../_modules/{m.__name__.replace(".", "/")}.html">{m.__name__}</a>' for m in modules)
+    yield f"The code: {files}. How to read the lines, their verdicts and the small plots:"
+    yield "[the document](../../document/index.md).\n"
     number = 0
     for module in modules:
         if len(modules) > 1:
