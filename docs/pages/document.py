@@ -68,10 +68,11 @@ def misprints() -> Iterator[str]:
     lines = [(chain.task, line) for chain in derivations.CHAINS for line in chain.lines if line.misprint]
     yield f"# The misprints\n\n{len(lines)} lines of the document are false as they are printed. Each is refuted, by"
     yield "balls that don't touch or by shapes that don't fit, and its correction is proved.\n"
-    yield "| task | as printed | corrected | why |\n|---|---|---|---|"
+    yield "::::{container} misprints\n\n| task | as printed | corrected | why |\n|---|---|---|---|"
     for task, line in lines:
         assert line.misprint
         yield f"| {task} | ${latex(line.misprint.printed)}$ | ${latex(line.text)}$ | {line.misprint.why} |"
+    yield "\n::::"
 
 
 def heading(module: ModuleType) -> str:

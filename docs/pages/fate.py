@@ -81,7 +81,7 @@ def draw(curves: Curves, index: int, file: Path) -> None:
         axes = figure.subplots()
         middles = curves.numbers.reshape(-1, PER_BIN).mean(1)
         error = largest_errors(curves.lines[index], curves.numbers, curves.truth)
-        axes.plot(middles, np.where(error < NAN, np.minimum(error, ALL_WRONG), error), color=BLUE, lw=1.6)
+        axes.plot(middles, np.where(error == NAN, NAN, np.minimum(error, ALL_WRONG)), color=BLUE, lw=1.6)
         axes.set(yscale="log", ylim=(0.1, NAN * 5), xlim=(curves.numbers[0], curves.numbers[-1]), xlabel=curves.label)
         axes.set_yticks([1, 1e3, ALL_WRONG, NAN], ["1 ULP", "10³", "all wrong", "NaN"])
         axes.minorticks_off()
