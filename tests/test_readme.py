@@ -30,12 +30,14 @@ def test_ci_runs_the_readme_s_own_two_commands():
 
 
 @pytest.mark.smoke
-def test_the_examples_print_what_they_show():
+def test_the_examples_print_what_they_show(tmp_path):
     example = "\n".join(blocks("python"))
     shown = re.findall(r"# prints (.*)", example)
     printed = io.StringIO()
+    file = tmp_path / "readme.py"  # whose lines a repair is of
+    file.write_text(example, encoding="utf-8")
     with contextlib.redirect_stdout(printed):
-        exec(compile(example, "README.md", "exec"), {})
+        exec(compile(example, file, "exec"), {})
     assert len(shown) >= 10
     for line, expected in zip(printed.getvalue().splitlines(), shown, strict=True):
         assert line.startswith(expected.removesuffix("…")) if expected.endswith("…") else line == expected

@@ -32,10 +32,10 @@ def write(folder: Path) -> None:
 
 def pages() -> dict[str, list[ModuleType]]:
     """The modules of lines, by the task that they are of: `task19_1` to `task19_3` are of one."""
+    modules = [module for module in vars(derivations).values() if hasattr(module, "CHAINS")]
     found: dict[str, list[ModuleType]] = {}
-    for name, module in vars(derivations).items():
-        if isinstance(module, ModuleType) and hasattr(module, "CHAINS"):
-            found.setdefault(name.split("_")[0], []).append(module)
+    for module in sorted(modules, key=lambda module: derivations.CHAINS.index(module.CHAINS[0])):
+        found.setdefault(module.__name__.rpartition(".")[2].split("_")[0], []).append(module)
     return found
 
 

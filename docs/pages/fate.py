@@ -54,7 +54,9 @@ def curves(chain: Chain) -> Curves | None:
         label, at, rest = "z", numbers(-104, 104), ()
     elif first == "s":
         label, at = "margin m", numbers(0, 100)
-        rest = next(rest for s, *rest in cases if s.shape == (CLASSES,))
+        rest = next((rest for s, *rest in cases if s.shape == (CLASSES,)), None)
+        if rest is None or any(isinstance(each, np.ndarray) for each in rest):  # of other numbers, too
+            return None
     else:
         return None
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from docs.pages.latex import latex
+from docs.pages.latex import LETTERS, latex
 from manual_grads.derivations import CHAINS
 
 TEXTS = [text for c in CHAINS for line in c.lines for text in (line.text, line.misprint and line.misprint.printed)]
@@ -42,8 +42,11 @@ def test_every_line_and_every_misprint_is_written_in_it(text):
     assert parsed.count(r"\left") == parsed.count(r"\right")
     # Nothing is lost: the letters and digits are those of the text, in its order but for an index that a sum is given.
     said = re.sub(r"\\sum_\{\w\} (?=e)", "", parsed)
-    said = re.sub(r"\\(?:frac|partial|cdot|sum|left|right|operatorname|text|mathsf\{T\}|neq|quad|dots)", "", said)
-    said = said.replace(r"\sigma", "σ").replace(r"\ln", "ln")
+    commands = r"frac|partial|cdot|sum|left|right|operatorname|text|mathsf\{T\}|neq|quad|dots|lvert|rvert"
+    said = re.sub(rf"\\(?:{commands})(?![a-z])", "", said)
+    for letter, command in LETTERS.items():
+        said = re.sub(re.escape(command.strip()) + r"(?![a-z])", letter, said)
+    said = re.sub(r"\\(ln|tanh)", r"\1", said)
     powers = str.maketrans("²⁻¹", "2 1")
     assert re.findall(r"\w", said) == re.findall(r"\w", re.sub(r"[Σᵀ…]", "", text).translate(powers))
 

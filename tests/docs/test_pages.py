@@ -1,5 +1,6 @@
 """The pages that are written by hand: their code runs, and what they show is what is printed then."""
 
+import linecache
 import re
 import textwrap
 from pathlib import Path
@@ -22,7 +23,9 @@ def run(page, code=None):
     """The names that a page's cells leave, run in order."""
     names = {}
     for i, cell in enumerate(code or cells(page)):
-        exec(compile(cell, f"{page.stem}, cell {i + 1}", "exec"), names)
+        file = f"{page.stem}, cell {i + 1}"
+        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)  # as a notebook's kernel does
+        exec(compile(cell, file, "exec"), names)
     return names
 
 
