@@ -3,6 +3,7 @@
 import ast
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from docs.pages import fate
-from docs.pages.latex import latex
+from docs.pages.latex import NAMED, latex
 from manual_grads import derivations
 from manual_grads.derivations.lines import Chain, Misprint, random_draw
 from manual_grads.derivations.verdicts import MAX_BALL_RADIUS, LineVerdict, judge
@@ -77,7 +78,8 @@ def misprints() -> Iterator[str]:
 
 def heading(module: ModuleType) -> str:
     """What a module's docstring calls it: "Task 18, line by line: the derivative of the sigmoid"."""
-    return (module.__doc__ or module.__name__).partition(".\n")[0].split(". ")[0].rstrip(".")
+    words = (module.__doc__ or module.__name__).partition(".\n")[0].split(". ")[0].rstrip(".")
+    return re.sub(r",? \$[^$]*\$", "", words)  # it stands in the margin of every page, and most have no mathematics
 
 
 def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
@@ -151,7 +153,9 @@ def bare_signature(function: Callable[..., Any]) -> str:
 
 def sentence(words: str) -> str:
     """Words with a capital, unless they begin with mathematics, and a full stop."""
-    return (words[0].upper() if words[:2].isalpha() else words[0]) + words[1:] + "."
+    first, *_ = words.split()
+    capital = first.isalpha() and len(first) > 1 and first not in NAMED
+    return (words[0].upper() if capital else words[0]) + words[1:] + "."
 
 
 def source(function: Callable[..., Any]) -> str:

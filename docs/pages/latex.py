@@ -22,7 +22,7 @@ LETTERS = {
     "γ": r"\gamma",
     "μ": r"\mu",
     "∞": r"\infty",
-    "∂": r"\partial ",
+    "∂": r"\partial",
     "…": r"\dots",
 }
 OPERATORS = {"·": r" \cdot ", "∘": r" \circ ", "×": r" \times ", "*": r" \cdot "}
@@ -181,7 +181,7 @@ class _Parser:
 def name(token: str) -> str:
     """A name or a number: letters, or a word."""
     if token in LETTERS:
-        return LETTERS[token]
+        return f"{LETTERS[token]} "  # or a letter after it would belong to the command
     if token in NAMED:
         return rf"\{token}"
     if "-" in token:

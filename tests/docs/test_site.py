@@ -39,7 +39,7 @@ async function ask(page) {
     wide: [...inside.querySelectorAll("article *")].filter(sticks_out).map(part => part.outerHTML.slice(0, 80)),
     mathematics: mathematics.length,
     unrendered: mathematics.filter(m => !m.querySelector("mjx-container")).length,
-    wrong: inside.querySelectorAll("mjx-merror").length,
+    wrong: inside.querySelectorAll('mjx-merror, mjx-container [style*="red"]').length,
     pictures: [...inside.images].filter(image => !image.naturalWidth).map(image => image.src),
   };
   frame.remove();
