@@ -27,6 +27,6 @@ def draw_ratios(figure: Figure, found: dict) -> bool:
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(f"Time by hand / time of the fastest autodiff\n{device(found)}", loc="left")
     axes.set_xlabel(
-        "left of 1: by hand is faster. Blue: faster, red: slower, grey: the 95 % interval (black) contains 1"
+        "left of 1: by hand is faster. Blue: faster, orange: slower, grey: the 95 % interval (black) contains 1"
     )
     return True

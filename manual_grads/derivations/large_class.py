@@ -88,9 +88,17 @@ BIAS = Chain(
     TASK,
     layers,
     (
-        Line("∂R/∂b", lambda h, B, b, scale, y: derivative(lambda b: loss(h, B, b, scale, y), b)),
-        Line("∂R/∂s · ∂(αBh + b)/∂b", lambda h, B, b, scale, y: derivative(lambda s: R(s, y), logits(h, B, b, scale))),
-        Line("g − y", g_minus_y),
+        Line(
+            "∂R/∂b",
+            lambda h, B, b, scale, y: derivative(lambda b: loss(h, B, b, scale, y), b),
+            reason="what is looked for, for the bias",
+        ),
+        Line(
+            "∂R/∂s · ∂(αBh + b)/∂b",
+            lambda h, B, b, scale, y: derivative(lambda s: R(s, y), logits(h, B, b, scale)),
+            reason="the chain rule; b is added to s, so that ∂s/∂b is the identity",
+        ),
+        Line("g − y", g_minus_y, reason="Task 19.3"),
     ),
 )
 
@@ -98,9 +106,21 @@ SCALE = Chain(
     TASK,
     layers,
     (
-        Line("∂R/∂α", lambda h, B, b, scale, y: derivative(lambda scale: loss(h, B, b, scale, y), scale)),
-        Line("(g − y) · Bh", lambda h, B, b, scale, y: g_minus_y(h, B, b, scale, y) @ (B @ h)),
-        Line("((g − y) · B) · h", lambda h, B, b, scale, y: (g_minus_y(h, B, b, scale, y) @ B) @ h),
+        Line(
+            "∂R/∂α",
+            lambda h, B, b, scale, y: derivative(lambda scale: loss(h, B, b, scale, y), scale),
+            reason="what is looked for, for the scale of all logits",
+        ),
+        Line(
+            "(g − y) · Bh",
+            lambda h, B, b, scale, y: g_minus_y(h, B, b, scale, y) @ (B @ h),
+            reason="the chain rule: ∂s/∂α = Bh",
+        ),
+        Line(
+            "((g − y) · B) · h",
+            lambda h, B, b, scale, y: (g_minus_y(h, B, b, scale, y) @ B) @ h,
+            reason="put in other brackets: it is ∂R/∂h, but for α, times h, and needs no logits",
+        ),
     ),
 )
 
@@ -108,8 +128,16 @@ SCALED_HIDDEN = Chain(
     TASK,
     layers,
     (
-        Line("∂R/∂h", lambda h, B, b, scale, y: derivative(lambda h: loss(h, B, b, scale, y), h)),
-        Line("α (g − y) · B", lambda h, B, b, scale, y: scale * (g_minus_y(h, B, b, scale, y) @ B)),
+        Line(
+            "∂R/∂h",
+            lambda h, B, b, scale, y: derivative(lambda h: loss(h, B, b, scale, y), h),
+            reason="what is looked for, for the features",
+        ),
+        Line(
+            "α (g − y) · B",
+            lambda h, B, b, scale, y: scale * (g_minus_y(h, B, b, scale, y) @ B),
+            reason="the chain rule: ∂s/∂h = αB",
+        ),
     ),
 )
 
@@ -117,8 +145,16 @@ SCALED_WEIGHTS = Chain(
     TASK,
     layers,
     (
-        Line("∂R/∂B", lambda h, B, b, scale, y: derivative(lambda B: loss(h, B, b, scale, y), B)),
-        Line("α (g − y)ᵀ hᵀ", lambda h, B, b, scale, y: scale * outer(g_minus_y(h, B, b, scale, y), h)),
+        Line(
+            "∂R/∂B",
+            lambda h, B, b, scale, y: derivative(lambda B: loss(h, B, b, scale, y), B),
+            reason="what is looked for, for the weights",
+        ),
+        Line(
+            "α (g − y)ᵀ hᵀ",
+            lambda h, B, b, scale, y: scale * outer(g_minus_y(h, B, b, scale, y), h),
+            reason="B_kj enters only through s_k, where it is multiplied by α h_j",
+        ),
     ),
 )
 
@@ -126,10 +162,24 @@ SOFT_CAP = Chain(
     TASK,
     a_logit_and_a_cap,
     (
-        Line("∂(c·tanh(s/c))/∂s", lambda s, c: derivative(lambda s: cap(s, c), s)),
-        Line("1 − tanh²(s/c)", lambda s, c: 1 - tanh(s / c) ** 2),
-        Line("1 − (s'/c)²", lambda s, c: 1 - (cap(s, c) / c) ** 2),
-        Line("4e / (1 + e)², e = e^(−2s/c)", lambda s, c: 4 * exp(-2 * s / c) / (1 + exp(-2 * s / c)) ** 2),
+        Line(
+            "∂(c·tanh(s/c))/∂s",
+            lambda s, c: derivative(lambda s: cap(s, c), s),
+            reason="what is looked for: how much of a logit's change the cap lets through",
+        ),
+        Line(
+            "1 − tanh²(s/c)",
+            lambda s, c: 1 - tanh(s / c) ** 2,
+            reason="tanh′ = 1 − tanh², and the two factors c and 1/c cancel",
+        ),
+        Line(
+            "1 − (s'/c)²", lambda s, c: 1 - (cap(s, c) / c) ** 2, reason="s' = c·tanh(s/c): the capped logit is enough"
+        ),
+        Line(
+            "4e / (1 + e)², e = e^(−2s/c)",
+            lambda s, c: 4 * exp(-2 * s / c) / (1 + exp(-2 * s / c)) ** 2,
+            reason="both are written out with e; nothing is subtracted, so that no digit is lost",
+        ),
     ),
 )
 
@@ -137,16 +187,22 @@ SMOOTHED_LOSS = Chain(
     TASK,
     logits_label_class_and_number,
     (
-        Line("−Σ_k y'_k ln g_k", lambda s, y, l, eps: R_smoothed(s, y, eps)),
+        Line(
+            "−Σ_k y'_k ln g_k",
+            lambda s, y, l, eps: R_smoothed(s, y, eps),
+            reason="the loss of a label that is smoothed: y' = (1 − ε) y + ε/K",
+        ),
         Line(
             "(1 − ε)(ln Z − s_y) + ε/K Σ_k (ln Z − s_k)",
             lambda s, y, l, eps: (
                 (1 - eps) * (ln_Z(s) - s[y]) + eps / len(s) * sum(ln_Z(s) - s[k] for k in range(len(s)))
             ),
+            reason="ln g_k = s_k − ln Z, and y' is written out",
         ),
         Line(
             "R + ε/K Σ_k (s_y − s_k)",
             lambda s, y, l, eps: R(s, y) + eps / len(s) * sum(s[y] - s[k] for k in range(len(s))),
+            reason="ln Z − s_y is R; the rest is the difference to it",
         ),
     ),
 )
@@ -155,15 +211,25 @@ SMOOTHED_GRADIENT = Chain(
     TASK,
     logits_label_class_and_number,
     (
-        Line("∂(−Σ_k y'_k ln g_k)/∂s_l", lambda s, y, l, eps: derivative(lambda s: R_smoothed(s, y, eps), s)[l]),
+        Line(
+            "∂(−Σ_k y'_k ln g_k)/∂s_l",
+            lambda s, y, l, eps: derivative(lambda s: R_smoothed(s, y, eps), s)[l],
+            reason="what is looked for",
+        ),
         Line(
             "Σ_k y'_k (g_l − I(k=l))",
             lambda s, y, l, eps: sum(smoothed(y, k, eps, len(s)) * (g(s, l) - I(k == l)) for k in range(len(s))),
+            reason="each −ln g_k has the derivative g_l − I(k=l) (Task 19.3)",
         ),
-        Line("g_l − y'_l", lambda s, y, l, eps: g(s, l) - smoothed(y, l, eps, len(s))),
+        Line(
+            "g_l − y'_l",
+            lambda s, y, l, eps: g(s, l) - smoothed(y, l, eps, len(s)),
+            reason="the smoothed label adds up to 1",
+        ),
         Line(
             "(g_l − I(l=y)) + ε (I(l=y) − 1/K)",
             lambda s, y, l, eps: (g(s, l) - I(l == y)) + eps * (I(l == y) - 1 / _number(s, len(s))),
+            reason="y'_l is written out: the gradient without smoothing, and what smoothing adds",
         ),
     ),
 )
@@ -172,9 +238,21 @@ Z_LOSS = Chain(
     TASK,
     logits_label_class_and_number,
     (
-        Line("∂(R + λ (ln Z)²)/∂s_l", lambda s, y, l, lam: derivative(lambda s: R(s, y) + lam * ln_Z(s) ** 2, s)[l]),
-        Line("g_l − I(l=y) + 2λ ln Z · g_l", lambda s, y, l, lam: g(s, l) - I(l == y) + 2 * lam * ln_Z(s) * g(s, l)),
-        Line("g_l (1 + 2λ ln Z) − I(l=y)", lambda s, y, l, lam: g(s, l) * (1 + 2 * lam * ln_Z(s)) - I(l == y)),
+        Line(
+            "∂(R + λ (ln Z)²)/∂s_l",
+            lambda s, y, l, lam: derivative(lambda s: R(s, y) + lam * ln_Z(s) ** 2, s)[l],
+            reason="what is looked for",
+        ),
+        Line(
+            "g_l − I(l=y) + 2λ ln Z · g_l",
+            lambda s, y, l, lam: g(s, l) - I(l == y) + 2 * lam * ln_Z(s) * g(s, l),
+            reason="∂R/∂s_l (Task 19.3), and the chain rule with ∂ ln Z/∂s_l = g_l",
+        ),
+        Line(
+            "g_l (1 + 2λ ln Z) − I(l=y)",
+            lambda s, y, l, lam: g(s, l) * (1 + 2 * lam * ln_Z(s)) - I(l == y),
+            reason="g_l is a common factor",
+        ),
     ),
 )
 
@@ -182,8 +260,12 @@ CLASS_WEIGHT = Chain(
     TASK,
     logits_label_class_and_number,
     (
-        Line("∂(w_y R)/∂s_l", lambda s, y, l, w: derivative(lambda s: w * R(s, y), s)[l]),
-        Line("w_y (g_l − I(l=y))", lambda s, y, l, w: w * (g(s, l) - I(l == y))),
+        Line("∂(w_y R)/∂s_l", lambda s, y, l, w: derivative(lambda s: w * R(s, y), s)[l], reason="what is looked for"),
+        Line(
+            "w_y (g_l − I(l=y))",
+            lambda s, y, l, w: w * (g(s, l) - I(l == y)),
+            reason="the label's weight is a constant",
+        ),
     ),
 )
 
@@ -194,6 +276,7 @@ ALL = Chain(
         Line(
             "∂(w_y R(s') + λ (ln Z(s'))²)/∂s_l, s' = c·tanh(s/c)",
             lambda s, y, l, c, eps, lam, w: derivative(lambda s: cost(cap(s, c), y, eps, lam, w), s)[l],
+            reason="what is looked for, with every option at once",
         ),
         Line(
             "(w_y (g_l − y'_l) + 2λ ln Z · g_l) (1 − (s'_l/c)²)",
@@ -201,6 +284,7 @@ ALL = Chain(
                 (w * (g(cap(s, c), l) - smoothed(y, l, eps, len(s))) + 2 * lam * ln_Z(cap(s, c)) * g(cap(s, c), l))
                 * (1 - (cap(s, c)[l] / c) ** 2)
             ),
+            reason="all of the above, at the capped logits; the cap's own derivative comes last, by the chain rule",
         ),
     ),
 )

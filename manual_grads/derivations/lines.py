@@ -20,6 +20,7 @@ class Line(NamedTuple):
     text: str
     value: Callable[..., Any]
     misprint: Misprint | None = None
+    reason: str = ""  # why it equals the line before; of a first line, what it is. The document gives none
 
 
 class Draw(Protocol):

@@ -49,8 +49,12 @@ SOFTMAX = Chain(
     task="19",
     cases=logits_and_class,
     lines=(
-        Line("g_k(s_1, …, s_K)", g),
-        Line("e^s_k / Σe^s_l", lambda s, k: exp(s[k]) / total(s)),
+        Line("g_k(s_1, …, s_K)", g, reason="the k-th output of the softmax, by its name"),
+        Line(
+            "e^s_k / Σe^s_l",
+            lambda s, k: exp(s[k]) / total(s),
+            reason="its definition: an exponential, divided by the sum of all",
+        ),
     ),
 )
 
@@ -58,11 +62,31 @@ SOFTMAX_OFF_DIAGONAL = Chain(
     task="19.1",
     cases=different_classes,
     lines=(
-        Line("∂g_k/∂s_l, k ≠ l", lambda s, k, l: derivative(lambda s: g(s, k), s)[l]),
-        Line("∂/∂s_l (e^s_k / Σe^s_i)", lambda s, k, l: derivative(lambda s: exp(s[k]) / total(s), s)[l]),
-        Line("−e^s_k e^s_l / (Σe^s_i)²", lambda s, k, l: -exp(s[k]) * exp(s[l]) / total(s) ** 2),
-        Line("e^s_k/Σe^s_i · (−e^s_l/Σe^s_i)", lambda s, k, l: exp(s[k]) / total(s) * (-exp(s[l]) / total(s))),
-        Line("g_k (0 − g_l)", lambda s, k, l: g(s, k) * (0 - g(s, l))),
+        Line(
+            "∂g_k/∂s_l, k ≠ l",
+            lambda s, k, l: derivative(lambda s: g(s, k), s)[l],
+            reason="what is looked for, for another class's logit",
+        ),
+        Line(
+            "∂/∂s_l (e^s_k / Σe^s_i)",
+            lambda s, k, l: derivative(lambda s: exp(s[k]) / total(s), s)[l],
+            reason="g_k is written out",
+        ),
+        Line(
+            "−e^s_k e^s_l / (Σe^s_i)²",
+            lambda s, k, l: -exp(s[k]) * exp(s[l]) / total(s) ** 2,
+            reason="(1/u)′ = −u′/u²: the numerator doesn't depend on s_l, and of the sum only the term e^s_l does",
+        ),
+        Line(
+            "e^s_k/Σe^s_i · (−e^s_l/Σe^s_i)",
+            lambda s, k, l: exp(s[k]) / total(s) * (-exp(s[l]) / total(s)),
+            reason="the square is shared out between the two exponentials",
+        ),
+        Line(
+            "g_k (0 − g_l)",
+            lambda s, k, l: g(s, k) * (0 - g(s, l)),
+            reason="each fraction is a softmax; the 0 is there to be seen beside the 1 of the other case",
+        ),
     ),
 )
 
@@ -70,16 +94,33 @@ SOFTMAX_DIAGONAL = Chain(
     task="19.1",
     cases=equal_classes,
     lines=(
-        Line("∂g_k/∂s_l, k = l", lambda s, k, l: derivative(lambda s: g(s, k), s)[l]),
-        Line("∂g_l/∂s_l", lambda s, k, l: derivative(lambda s: g(s, l), s)[l]),
-        Line("∂/∂s_l (e^s_l / Σe^s_i)", lambda s, k, l: derivative(lambda s: exp(s[l]) / total(s), s)[l]),
+        Line(
+            "∂g_k/∂s_l, k = l",
+            lambda s, k, l: derivative(lambda s: g(s, k), s)[l],
+            reason="what is looked for, for the class's own logit",
+        ),
+        Line("∂g_l/∂s_l", lambda s, k, l: derivative(lambda s: g(s, l), s)[l], reason="k and l are the same class"),
+        Line(
+            "∂/∂s_l (e^s_l / Σe^s_i)",
+            lambda s, k, l: derivative(lambda s: exp(s[l]) / total(s), s)[l],
+            reason="g_l is written out",
+        ),
         Line(
             "e^s_l (Σe^s_i)⁻¹ + e^s_l (−e^s_l/(Σe^s_i)²)",
             lambda s, k, l: exp(s[l]) * total(s) ** -1 + exp(s[l]) * (-exp(s[l]) / total(s) ** 2),
+            reason="the product rule for e^s_l · u⁻¹: the numerator depends on s_l as well",
         ),
-        Line("e^s_l/Σe^s_i · (1 − e^s_l/Σe^s_i)", lambda s, k, l: exp(s[l]) / total(s) * (1 - exp(s[l]) / total(s))),
-        Line("g_l (1 − g_l)", lambda s, k, l: g(s, l) * (1 - g(s, l))),
-        Line("g_k (1 − g_l)", lambda s, k, l: g(s, k) * (1 - g(s, l))),
+        Line(
+            "e^s_l/Σe^s_i · (1 − e^s_l/Σe^s_i)",
+            lambda s, k, l: exp(s[l]) / total(s) * (1 - exp(s[l]) / total(s)),
+            reason="e^s_l/Σe^s_i is a common factor",
+        ),
+        Line("g_l (1 − g_l)", lambda s, k, l: g(s, l) * (1 - g(s, l)), reason="both fractions are g_l"),
+        Line(
+            "g_k (1 − g_l)",
+            lambda s, k, l: g(s, k) * (1 - g(s, l)),
+            reason="k = l, so that the first factor may be called g_k: this has the form of the other case",
+        ),
     ),
 )
 
@@ -87,8 +128,12 @@ SOFTMAX_JACOBIAN = Chain(
     task="19.1",
     cases=two_classes,
     lines=(
-        Line("∂g_k/∂s_l", lambda s, k, l: derivative(lambda s: g(s, k), s)[l]),
-        Line("g_k (I(k=l) − g_l)", lambda s, k, l: g(s, k) * (I(k == l) - g(s, l))),
+        Line("∂g_k/∂s_l", lambda s, k, l: derivative(lambda s: g(s, k), s)[l], reason="both cases together"),
+        Line(
+            "g_k (I(k=l) − g_l)",
+            lambda s, k, l: g(s, k) * (I(k == l) - g(s, l)),
+            reason="I(k=l) is 1 in the one case and 0 in the other",
+        ),
     ),
 )
 

@@ -25,10 +25,15 @@ LOGLOSS_GRADIENT = Chain(
     task="19.2",
     cases=probabilities_label_and_class,
     lines=(
-        Line("∂R/∂g_k", lambda g, y, k: derivative(lambda g: R(g, y), g)[k]),
+        Line(
+            "∂R/∂g_k",
+            lambda g, y, k: derivative(lambda g: R(g, y), g)[k],
+            reason="what is looked for, for each probability",
+        ),
         Line(
             "∂/∂g_k (−Σ_j I(y=j) ln g_j)",
             lambda g, y, k: derivative(lambda g: -sum(I(y == j) * log(g[j]) for j in range(len(g))), g)[k],
+            reason="R is written out; j runs over the classes, since k is taken",
         ),
         Line(
             "∂/∂g_k (−I(y=k) ln g_k)",
@@ -38,6 +43,7 @@ LOGLOSS_GRADIENT = Chain(
                 lambda g, y, k: derivative(lambda g: -log(g[k]), g)[k],
                 "the indicator has lost its '= k': without it, every class has the label's gradient",
             ),
+            reason="only the term of g_k depends on g_k",
         ),
         Line(
             "−I(y=k) ∂/∂g_k ln g_k",
@@ -47,16 +53,19 @@ LOGLOSS_GRADIENT = Chain(
                 lambda g, y, k: -derivative(lambda g: sum(log(g_j) for g_j in g), g)[k],
                 "an indicator that depends on k can't be pulled out of the sum over k",
             ),
+            reason="the indicator is a constant",
         ),
         Line(
             "−I(y=k) · 1/g_k",
             lambda g, y, k: -I(y == k) * (1 / g[k]),
             Misprint("−I(y) · 1/g_k", lambda g, y, k: -(1 / g[k]), "the '= k' is still missing"),
+            reason="(ln u)′ = 1/u",
         ),
         Line(
             "−I(y=k)/g_k",
             lambda g, y, k: -I(y == k) / g[k],
             Misprint("−I(y)/g_k", lambda g, y, k: -1 / g[k], "the '= k' is still missing, here in the result"),
+            reason="as one fraction",
         ),
     ),
 )

@@ -32,8 +32,12 @@ CROSS_ENTROPY = Chain(
     task="19.3",
     cases=logits_and_class,  # (s, y)
     lines=(
-        Line("R", R),
-        Line("−Σ_k I(y=k) ln g_k", lambda s, y: -sum(I(y == k) * log(g(s, k)) for k in range(len(s)))),
+        Line("R", R, reason="the log-loss of a softmax, as a function of the logits"),
+        Line(
+            "−Σ_k I(y=k) ln g_k",
+            lambda s, y: -sum(I(y == k) * log(g(s, k)) for k in range(len(s))),
+            reason="its definition (Task 19.2)",
+        ),
         Line(
             "−Σ_k I(y=k) ln(e^s_k / Σe^s_i)",
             lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s)) for k in range(len(s))),
@@ -42,14 +46,17 @@ CROSS_ENTROPY = Chain(
                 lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s) ** 2) for k in range(len(s))),
                 "g_k has no square; with it, the gradient would be 2g − y",
             ),
+            reason="g_k is written out (Task 19.1)",
         ),
         Line(
             "−Σ_k I(y=k) (ln e^s_k − ln Σe^s_i)",
             lambda s, y: -sum(I(y == k) * (log(exp(s[k])) - log(total(s))) for k in range(len(s))),
+            reason="the logarithm of a quotient is a difference",
         ),
         Line(
             "−Σ_k I(y=k) (s_k − ln Σe^s_i)",
             lambda s, y: -sum(I(y == k) * (s[k] - log(total(s))) for k in range(len(s))),
+            reason="ln and e^ cancel: the exponential of the label's logit is never needed",
         ),
     ),
 )
@@ -64,14 +71,22 @@ CROSS_ENTROPY_EQUAL = Chain(
             "the k-th term's share of ∂R/∂s_l, k = l",
             lambda s, y, k, l: derivative(lambda s: share(s, y, k), s)[l],
             Misprint("∂R/∂s_l, k = l", lambda s, y, k, l: derivative(lambda s: R(s, y), s)[l], CASE_HEADING),
+            reason="one term of the sum, differentiated in its own class's logit",
         ),
         Line(
             "∂/∂s_l (−I(y=l) (s_l − ln Σe^s_i))",
             lambda s, y, k, l: derivative(lambda s: -I(y == l) * (s[l] - log(total(s))), s)[l],
+            reason="k and l are the same class; the term is written out",
         ),
-        Line("−I(y=l) (1 − e^s_l/Σe^s_i)", lambda s, y, k, l: -I(y == l) * (1 - exp(s[l]) / total(s))),
-        Line("−I(y=l) (1 − g_l)", lambda s, y, k, l: -I(y == l) * (1 - g(s, l))),
-        Line("−I(y=l) + I(y=l)·g_l", lambda s, y, k, l: -I(y == l) + I(y == l) * g(s, l)),
+        Line(
+            "−I(y=l) (1 − e^s_l/Σe^s_i)",
+            lambda s, y, k, l: -I(y == l) * (1 - exp(s[l]) / total(s)),
+            reason="s_l has the derivative 1; ln u has u′/u, and only e^s_l of the sum depends on s_l",
+        ),
+        Line(
+            "−I(y=l) (1 − g_l)", lambda s, y, k, l: -I(y == l) * (1 - g(s, l)), reason="the fraction is g_l (Task 19.1)"
+        ),
+        Line("−I(y=l) + I(y=l)·g_l", lambda s, y, k, l: -I(y == l) + I(y == l) * g(s, l), reason="multiplied out"),
     ),
 )
 
@@ -83,12 +98,18 @@ CROSS_ENTROPY_DIFFERENT = Chain(
             "the k-th term's share of ∂R/∂s_l, k ≠ l",
             lambda s, y, k, l: derivative(lambda s: share(s, y, k), s)[l],
             Misprint("∂R/∂s_l, k ≠ l", lambda s, y, k, l: derivative(lambda s: R(s, y), s)[l], CASE_HEADING),
+            reason="one term of the sum, differentiated in another class's logit",
         ),
         Line(
             "∂/∂s_l (−I(y=k) (s_k − ln Σe^s_i))",
             lambda s, y, k, l: derivative(lambda s: -I(y == k) * (s[k] - log(total(s))), s)[l],
+            reason="the term is written out",
         ),
-        Line("−I(y=k) (−e^s_l/Σe^s_i)", lambda s, y, k, l: -I(y == k) * (-exp(s[l]) / total(s))),
+        Line(
+            "−I(y=k) (−e^s_l/Σe^s_i)",
+            lambda s, y, k, l: -I(y == k) * (-exp(s[l]) / total(s)),
+            reason="s_k doesn't depend on s_l; ln u has u′/u as before",
+        ),
         Line(
             "I(y=k)·g_l",
             lambda s, y, k, l: I(y == k) * g(s, l),
@@ -97,6 +118,7 @@ CROSS_ENTROPY_DIFFERENT = Chain(
                 lambda s, y, k, l: I(y == l) * g(s, l),
                 "the indicator of the line before, I(y=k), has become I(y=l)",
             ),
+            reason="the fraction is g_l, and two minus signs cancel",
         ),
     ),
 )
@@ -105,16 +127,26 @@ CROSS_ENTROPY_GRADIENT = Chain(
     task="19.3",
     cases=two_classes,  # (s, y, l)
     lines=(
-        Line("∂R/∂s_l", lambda s, y, l: derivative(lambda s: R(s, y), s)[l]),
+        Line(
+            "∂R/∂s_l",
+            lambda s, y, l: derivative(lambda s: R(s, y), s)[l],
+            reason="what is looked for: all terms together",
+        ),
         Line(
             "∂/∂s_l (−Σ_k I(y=k) (s_k − ln Σe^s_i))",
             lambda s, y, l: derivative(lambda s: sum(share(s, y, k) for k in range(len(s))), s)[l],
+            reason="R in its last form",
         ),
         Line(
             "(Σ_k I(y=k)) g_l − I(y=l)",
             lambda s, y, l: sum(I(y == k) for k in range(len(s))) * g(s, l) - I(y == l),
+            reason="the sum of both cases: g_l comes from every term, −I(y=l) from the l-th alone",
         ),
-        Line("g_l − I(y=l)", lambda s, y, l: g(s, l) - I(y == l)),
+        Line(
+            "g_l − I(y=l)",
+            lambda s, y, l: g(s, l) - I(y == l),
+            reason="the indicators add up to 1: an example has one label",
+        ),
     ),
 )
 

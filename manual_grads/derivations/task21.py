@@ -60,9 +60,13 @@ LOSS = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("R", R),
-        Line("L(g(B·σ(Ax)))", lambda x, A, B, y: L(g(B @ sigma(A @ x)), y)),
-        Line("L(g(v(x)))", lambda x, A, B, y: L(g(v(x, A, B)), y)),
+        Line("R", R, reason="the network's loss for one example"),
+        Line(
+            "L(g(B·σ(Ax)))",
+            lambda x, A, B, y: L(g(B @ sigma(A @ x)), y),
+            reason="its definition: a linear layer, the sigmoid, a linear layer, softmax, log-loss",
+        ),
+        Line("L(g(v(x)))", lambda x, A, B, y: L(g(v(x, A, B)), y), reason="v(x) = B·σ(Ax) gets a name"),
     ),
 )
 
@@ -70,18 +74,28 @@ INPUT_GRADIENT = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂R/∂x", lambda x, A, B, y: derivative(lambda x: R(x, A, B, y), x)),
-        Line("∂L/∂g · ∂g/∂v · ∂v/∂x", three_factors),
-        Line("∂L/∂g · ∂g/∂v · ∂v/∂x (once more)", three_factors),
+        Line(
+            "∂R/∂x",
+            lambda x, A, B, y: derivative(lambda x: R(x, A, B, y), x),
+            reason="what is looked for, a row vector",
+        ),
+        Line(
+            "∂L/∂g · ∂g/∂v · ∂v/∂x",
+            three_factors,
+            reason="the chain rule: the factors are Jacobians, the outermost first",
+        ),
+        Line("∂L/∂g · ∂g/∂v · ∂v/∂x (once more)", three_factors, reason="the document writes it twice"),
         Line(
             "∂L/∂v · ∂v/∂x",
             lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B)) @ derivative(lambda x: v(x, A, B), x),
+            reason="the first two factors are one: the derivative of the log-loss of a softmax",
         ),
         Line(
             "∂L/∂v · ∂(B·σ(w))/∂x",
             lambda x, A, B, y: (
                 derivative(lambda u: L(g(u), y), v(x, A, B)) @ derivative(lambda x: B @ sigma(w(x, A)), x)
             ),
+            reason="v is written out, with w = Ax",
         ),
         Line(
             "∂L/∂v · ∂(B·σ(w))/∂σ · ∂σ/∂x",
@@ -90,6 +104,7 @@ INPUT_GRADIENT = Chain(
                 @ derivative(lambda h: B @ h, sigma(A @ x))
                 @ derivative(lambda x: sigma(A @ x), x)
             ),
+            reason="the chain rule once more, for the second layer's input σ",
         ),
         Line(
             "∂R/∂v · ∂(B·σ(Ax))/∂σ(Ax) · ∂σ(Ax)/∂Ax · ∂Ax/∂x",
@@ -99,10 +114,12 @@ INPUT_GRADIENT = Chain(
                 @ derivative(sigma, A @ x)
                 @ derivative(lambda x: A @ x, x)
             ),
+            reason="and once more, for the first layer's output Ax",
         ),
         Line(
             "(g − y) · B · diag(σ') · A",
             lambda x, A, B, y: g_minus_y(v(x, A, B), y) @ B @ diag(sigma_prime(A @ x)) @ A,
+            reason="each factor in its closed form: the four short derivations below",
         ),
     ),
 )
@@ -111,7 +128,7 @@ FACTOR_R_V = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂R/∂v", lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B))),
+        Line("∂R/∂v", lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B)), reason="the first factor"),
         Line(
             "g − y, y one-hot",
             lambda x, A, B, y: g_minus_y(v(x, A, B), y),
@@ -120,6 +137,7 @@ FACTOR_R_V = Chain(
                 lambda x, A, B, y: g(v(x, A, B)) - (y + 1),
                 "in Task 19 y is the number of a class (from 1); what is subtracted here is its one-hot vector",
             ),
+            reason="Task 19.3, for all classes at once",
         ),
     ),
 )
@@ -128,8 +146,12 @@ FACTOR_V_SIGMA = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂(B·σ(Ax))/∂σ(Ax)", lambda x, A, B, y: derivative(lambda h: B @ h, sigma(A @ x))),
-        Line("B", lambda x, A, B, y: B),
+        Line(
+            "∂(B·σ(Ax))/∂σ(Ax)",
+            lambda x, A, B, y: derivative(lambda h: B @ h, sigma(A @ x)),
+            reason="the second factor",
+        ),
+        Line("B", lambda x, A, B, y: B, reason="a linear function's Jacobian is its matrix"),
     ),
 )
 
@@ -137,8 +159,12 @@ FACTOR_SIGMA_W = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂σ(Ax)/∂Ax", lambda x, A, B, y: derivative(sigma, A @ x)),
-        Line("diag(σ')", lambda x, A, B, y: diag(sigma_prime(A @ x))),
+        Line("∂σ(Ax)/∂Ax", lambda x, A, B, y: derivative(sigma, A @ x), reason="the third factor"),
+        Line(
+            "diag(σ')",
+            lambda x, A, B, y: diag(sigma_prime(A @ x)),
+            reason="each output depends on its own input alone, so the Jacobian is diagonal (Task 18)",
+        ),
     ),
 )
 
@@ -146,8 +172,8 @@ FACTOR_W_X = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂Ax/∂x", lambda x, A, B, y: derivative(lambda x: A @ x, x)),
-        Line("A", lambda x, A, B, y: A),
+        Line("∂Ax/∂x", lambda x, A, B, y: derivative(lambda x: A @ x, x), reason="the fourth factor"),
+        Line("A", lambda x, A, B, y: A, reason="a linear function's Jacobian is its matrix"),
     ),
 )
 
@@ -155,7 +181,11 @@ A_GRADIENT = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂R/∂A", lambda x, A, B, y: derivative(lambda A: R(x, A, B, y), A)),
+        Line(
+            "∂R/∂A",
+            lambda x, A, B, y: derivative(lambda A: R(x, A, B, y), A),
+            reason="what is looked for, a matrix of A's shape",
+        ),
         Line(
             "((g − y) · B · diag(σ'))ᵀ xᵀ",
             lambda x, A, B, y: outer(g_minus_y(v(x, A, B), y) @ B @ diag(sigma_prime(A @ x)), x),
@@ -164,6 +194,7 @@ A_GRADIENT = Chain(
                 lambda x, A, B, y: g_minus_y(v(x, A, B), y) @ B @ diag(sigma_prime(A @ x)) @ x,
                 "the shapes don't multiply: [hidden] · [inputs]; it is an outer product, hidden × inputs, as A is",
             ),
+            reason="A_ij enters only through w_i, where it is multiplied by x_j: an outer product",
         ),
     ),
 )
@@ -172,7 +203,11 @@ B_GRADIENT = Chain(
     task="21",
     cases=networks,
     lines=(
-        Line("∂R/∂B", lambda x, A, B, y: derivative(lambda B: R(x, A, B, y), B)),
+        Line(
+            "∂R/∂B",
+            lambda x, A, B, y: derivative(lambda B: R(x, A, B, y), B),
+            reason="what is looked for, a matrix of B's shape",
+        ),
         Line(
             "(g − y)ᵀ σ(Ax)ᵀ",
             lambda x, A, B, y: outer(g_minus_y(v(x, A, B), y), sigma(A @ x)),
@@ -181,6 +216,7 @@ B_GRADIENT = Chain(
                 lambda x, A, B, y: g_minus_y(v(x, A, B), y) @ sigma(A @ x),
                 "the shapes don't multiply: [classes] · [hidden]; it is an outer product, classes × hidden, as B is",
             ),
+            reason="B_kj enters only through v_k, where it is multiplied by σ(Ax)_j: an outer product",
         ),
     ),
 )

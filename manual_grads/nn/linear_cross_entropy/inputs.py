@@ -165,7 +165,11 @@ def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: i
         TypeError: for any dtype but an integer one.
         ValueError: for another shape than the batch's, or an index outside [0, classes).
     """
-    return as_indices(checked_labels(labels, batch), classes, where)
+    labels = checked_labels(labels, batch)
+    try:
+        return as_indices(labels, classes, where)
+    except ValueError as error:
+        raise ValueError(f"{error}; an example without a label is left out by where= or ignore_index=") from None
 
 
 def checked_labels(labels: Any, batch: tuple[int, ...]) -> Any:

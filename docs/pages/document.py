@@ -1,0 +1,186 @@
+"""The pages of the document: a page a task, every line with its reason, its verdict, its code and its digits."""
+
+import ast
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from docs.pages import fate
+from docs.pages.latex import NAMED, latex
+from manual_grads import derivations
+from manual_grads.derivations.lines import Chain, Misprint, random_draw
+from manual_grads.derivations.verdicts import MAX_BALL_RADIUS, LineVerdict, judge
+from manual_grads.rules import RULES
+
+BITS_SHOWN = -round(math.log2(MAX_BALL_RADIUS))
+
+
+def write(folder: Path) -> None:
+    """Writes a page for each task into a folder, and the pictures beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "misprints.md").write_text("\n".join(misprints()) + "\n", encoding="utf-8")
+    for name, modules in pages().items():
+        (folder / f"{name}.md").write_text("\n".join(page(name, modules, folder)) + "\n", encoding="utf-8")
+
+
+def pages() -> dict[str, list[ModuleType]]:
+    """The modules of lines, by the task that they are of: `task19_1` to `task19_3` are of one."""
+    modules = [module for module in vars(derivations).values() if hasattr(module, "CHAINS")]
+    found: dict[str, list[ModuleType]] = {}
+    for module in sorted(modules, key=lambda module: derivations.CHAINS.index(module.CHAINS[0])):
+        found.setdefault(module.__name__.rpartition(".")[2].split("_")[0], []).append(module)
+    return found
+
+
+def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
+    """A task's page in MyST."""
+    title = heading(modules[0]) if len(modules) == 1 else name.replace("task", "Task ")
+    yield f"# {title}\n"
+    files = ", ".join(f'<a href="../../_modules/{m.__name__.replace(".", "/")}.html">{m.__name__}</a>' for m in modules)
+    yield f"The code: {files}. How to read the lines, their verdicts and the small plots:"
+    yield "[the document](../../document/index.md).\n"
+    number = 0
+    for module in modules:
+        if len(modules) > 1:
+            yield f"## {heading(module)}\n"
+        yield from (f"{paragraph}\n" for paragraph in (inspect.getdoc(module) or "").split("\n\n")[1:])
+        for chain in module.CHAINS:
+            number += 1
+            yield f"##{'#' * (len(modules) > 1)} {chain.lines[0].text}\n"
+            yield from chain_lines(chain, folder, f"{name}-{number}")
+        yield from definitions(module)
+    tasks = {chain.task for module in modules for chain in module.CHAINS}
+    rules = [rule for rule in RULES.values() if rule.equation in tasks]
+    if rules:
+        yield "## The functions that these lines are\n"
+        yield from (f"- {{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}" for rule in rules)
+
+
+def misprints() -> Iterator[str]:
+    """The page of what is misprinted: as a table."""
+    lines = [(chain.task, line) for chain in derivations.CHAINS for line in chain.lines if line.misprint]
+    yield f"# The misprints\n\n{len(lines)} lines of the document are false as they are printed. Each is refuted, by"
+    yield "balls that don't touch or by shapes that don't fit, and its correction is proved.\n"
+    yield "::::{container} misprints\n\n| task | as printed | corrected | why |\n|---|---|---|---|"
+    for task, line in lines:
+        assert line.misprint
+        yield f"| {task} | ${latex(line.misprint.printed)}$ | ${latex(line.text)}$ | {line.misprint.why} |"
+    yield "\n::::"
+
+
+def heading(module: ModuleType) -> str:
+    """What a module's docstring calls it: "Task 18, line by line: the derivative of the sigmoid"."""
+    words = (module.__doc__ or module.__name__).partition(".\n")[0].split(". ")[0].rstrip(".")
+    return re.sub(r",? \$[^$]*\$", "", words)  # it stands in the margin of every page, and most have no mathematics
+
+
+def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
+    """The lines of a chain, each in a box of its own."""
+    sizes, curves = sizes_proved(chain), fate.curves(chain)
+    for i, verdict in enumerate(judge(chain)):
+        line = verdict.line
+        yield "::::{container} derivation-line\n"
+        if curves:
+            file = f"{name}-{i}.svg"
+            fate.draw(curves, i, folder / file)
+            alt = f"The largest error of {line.text} in float32, in ULP, against {curves.label}."
+            yield f"```{{image}} {file}\n:alt: {alt}\n:class: fate\n```\n"
+        yield f"$$\n{'= ' if i else ''}{latex(line.text)}\n$$\n"
+        yield f"{sentence(line.reason)}\n"
+        yield f"{said(verdict, sizes)}\n"
+        yield f"```python\n{source(line.value)}\n```\n"
+        if line.misprint:
+            yield from correction(line.misprint, verdict)
+        yield "::::\n"
+
+
+def said(verdict: LineVerdict, sizes: str) -> str:
+    """A verdict in words.
+
+    Raises:
+        ValueError: if a line doesn't hold: no page is made of what is false.
+    """
+    if not verdict.holds:
+        raise ValueError(f"Task {verdict.task}: {verdict.line.text} is judged FALSE; see `manual-grads lines`")
+    error = f"off by {verdict.float64_error:.0e} at most" if verdict.float64_error else "exact"
+    return f"{{.verdict}}\n✓ proved for {sizes}; confirmed to {BITS_SHOWN} bits; {error} in float64."
+
+
+def correction(misprint: Misprint, verdict: LineVerdict) -> Iterator[str]:
+    """What is printed instead, and why that is false."""
+    assert verdict.refuted
+    yield f":::{{admonition}} Misprint\n:class: warning\nPrinted is\n\n$$\n{latex(misprint.printed)}\n$$\n"
+    yield f"It is refuted: {misprint.why}.\n"
+    yield f"```python\n{source(misprint.value)}\n```\n:::\n"
+
+
+def sizes_proved(chain: Chain) -> str:
+    """For what the lines are proved: the numbers of classes, the networks, or every number."""
+    cases = [
+        [argument.shape for argument in case if isinstance(argument, np.ndarray)]
+        for case in chain.cases(random_draw(0, np.asarray))
+    ]
+    networks = dict.fromkeys((A[1], A[0], B[0]) for _, A, B in (shapes for shapes in cases if len(shapes) == 3))
+    if networks:
+        said = " and ".join("×".join(map(str, sizes)) for sizes in networks)
+        return f"networks of {said} (inputs × hidden × classes)"
+    classes = sorted({shape[0] for shapes in cases for shape in shapes if shape})
+    return f"K = {', '.join(map(str, classes))}" if classes else "every number"
+
+
+def definitions(module: ModuleType) -> Iterator[str]:
+    """The functions that a module's lines use, each with a link to its source."""
+    own = [f for f in vars(module).values() if inspect.isfunction(f) and f.__module__ == module.__name__]
+    yield f":::{{dropdown}} What these lines call: the functions of `{module.__name__}`\n"
+    for function in own:
+        yield f"```{{py:function}} {function.__name__}{bare_signature(function)}\n:module: {module.__name__}\n"
+        yield f"{inspect.getdoc(function)}\n```\n"
+    yield ":::\n"
+
+
+def bare_signature(function: Callable[..., Any]) -> str:
+    """A signature without annotations, which are all `Any`."""
+    return f"({', '.join(inspect.signature(function).parameters)})"
+
+
+def sentence(words: str) -> str:
+    """Words with a capital, unless they begin with mathematics, and a full stop."""
+    first, *_ = words.split()
+    capital = first.isalpha() and len(first) > 1 and first not in NAMED
+    return (words[0].upper() if capital else words[0]) + words[1:] + "."
+
+
+def source(function: Callable[..., Any]) -> str:
+    """The code that a line is: a lambda as it is written, or a function without its docstring."""
+    if function.__name__ != "<lambda>":
+        whole = textwrap.dedent(inspect.getsource(function))
+        documented = ast.parse(whole).body[0]
+        assert isinstance(documented, ast.FunctionDef)
+        return f"def {whole.split('def ', 1)[1].splitlines()[0]}\n" + "\n".join(
+            whole.splitlines()[documented.body[1].lineno - 1 :]
+        )
+    file = inspect.getsourcefile(function)
+    assert file
+    text, lambdas = parsed(file)
+    first = min(
+        (node for node in lambdas if node.lineno == function.__code__.co_firstlineno), key=lambda node: node.col_offset
+    )
+    segment = ast.get_source_segment(text, first)
+    assert segment
+    head, *rest = segment.splitlines()
+    return "\n".join([head, *textwrap.indent(textwrap.dedent("\n".join(rest)), "    ").splitlines()])
+
+
+@cache
+def parsed(file: str) -> tuple[str, list[ast.Lambda]]:
+    """A file's text and its lambdas."""
+    text = Path(file).read_text(encoding="utf-8")
+    return text, [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Lambda)]
