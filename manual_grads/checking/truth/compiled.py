@@ -181,6 +181,7 @@ class _PointsLike(NamedTuple):
     arrays: int  # of a point
     widest: int  # the entries of the largest array that is made of a point
     optimised: bool
+    slow: bool  # whether each is differenced, so that a function is called hundreds of times for it
 
     def fits(self, copies: int) -> bool:
         """Whether so many copies of what one point needs fit into memory."""
@@ -188,8 +189,8 @@ class _PointsLike(NamedTuple):
 
     @property
     def fewer_patterns(self) -> bool:
-        """Whether there are so many entries that few patterns show enough, and all would take too long."""
-        return self.widest > MANY_ENTRIES
+        """Whether all patterns would take too long: so many entries are there that few show enough, or it is slow."""
+        return self.slow or self.widest > MANY_ENTRIES
 
     @property
     def patterns(self) -> np.ndarray:
@@ -219,6 +220,7 @@ def _points_like(claim: Claim, example: list[Any], text: str, widest: int) -> _P
         widest=widest,
         # A convolution that isn't optimised takes longer to run than it takes to optimise.
         optimised="conv_general_dilated" in text,
+        slow=claim.by_differences or claim.differenced,
     )
 
 
