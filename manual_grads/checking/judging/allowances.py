@@ -43,14 +43,16 @@ def with_formula_allowance(claim: Claim, oracles: CompiledOracles, expected: Exp
         rounded_off = u <= max(converted, eps_of("float64")) / 2 and not oracles.grants_products(u)
         magnification = MAGNIFICATION if rounded_off else 1.0
         patterns = oracles.under_noise(oracles.manual, magnification * u, trial.arrays, products=True)
-        coarser = patterns
-        if any(jumps(leaf).any() for leaf in patterns):
-            coarser = oracles.under_noise(oracles.manual, COARSER * magnification * u, trial.arrays, products=True)
+        chosen = [np.zeros(leaf[:, 0].shape, bool) for leaf in patterns]  # by which branch a formula takes
+        # Where products are rounded by more than u, there is no more of that noise to tell a branch by.
+        if any(jumps(leaf).any() for leaf in patterns) and not oracles.grants_products(u):
+            coarser = oracles.under_noise(oracles.manual, COARSER * magnification * u, trial.arrays)
+            chosen = [switches(*both) for both in zip(patterns, coarser, strict=True)]
     except Exception:  # not a formula that can be run with noise
         return expected
     leaves, rows = [], trial.usual & expected.inside
-    for leaf, under_noise, under_more in zip(expected.leaves, patterns, coarser, strict=True):
-        spread = np.where(switches(under_noise, under_more), 0.0, scaled_spread(under_noise, magnification))
+    for leaf, under_noise, by_branch in zip(expected.leaves, patterns, chosen, strict=True):
+        spread = np.where(by_branch, 0.0, scaled_spread(under_noise, magnification))
         spread = oracles.safety * spread
         typical = np.median(np.max(spread, tuple(range(1, spread.ndim)), initial=0)[rows])
         extra = spread + oracles.safety * u * leaf.size * (u > eps)

@@ -10,6 +10,7 @@ import pytest
 from jax.experimental import pallas as pl
 
 from manual_grads.checking import GradientMismatch, check_gradient, check_rule
+from manual_grads.checking.diagnosis.repair import repairs
 from tests.checking.repair.mistakes import planted
 from tests.checking.repair.passes.attention import softmax_vjp
 
@@ -194,3 +195,24 @@ def test_what_no_edit_mends_has_none():
 def test_a_gradient_that_is_right_is_not_searched(monkeypatch):
     monkeypatch.setattr("manual_grads.checking.mismatch.repairs_of", None)
     assert check_gradient(tanh, lambda x, c: c * (1 - jnp.tanh(x) ** 2), (X, C), **QUICK).passed
+
+
+def tripled(x):
+    return 3 * x
+
+
+def test_a_search_that_fails_leaves_the_rest_of_the_report(monkeypatch):
+    def fails(*_):
+        raise TypeError("what nobody thought of")
+
+    monkeypatch.setattr(repairs, "_searched", fails)
+    rejected = rejection(lambda x: (x**2).sum(), tripled, (X,))
+    assert rejected.repairs == []
+    assert "the search ended with TypeError (what nobody thought of)" in " ".join(str(rejected).split())
+    assert rejected.diagnosis[0].name == "constant factor"
+
+
+def test_arrays_that_are_too_large_are_not_searched(monkeypatch):
+    monkeypatch.setattr(repairs, "MAX_ENTRIES", 10)
+    rejected = rejection(lambda x: (x**2).sum(), tripled, (X,))
+    assert "no repair was looked for: the gradient's arrays are too large" in " ".join(str(rejected).split())

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.checking.arrays import eps_of
+from manual_grads.checking.arrays import eps_of, leaves_of
 from manual_grads.checking.diagnosis.repair.operations import Operations, Stacked
 from manual_grads.checking.diagnosis.repair.program import Equation, Program
 from manual_grads.checking.diagnosis.repair.trying import Change, Run
@@ -52,7 +52,7 @@ class Confirmation:
     def shaped(self, results: Sequence[Stacked]) -> list[Stacked]:
         """Results as the check has them: a row for each point, in float64."""
         leaves = zip(results, self.expected.leaves, strict=True)
-        return [np.asarray(np.broadcast_to(x, leaf.want.shape), np.float64) for x, leaf in leaves]
+        return leaves_of([np.broadcast_to(x, leaf.want.shape) for x, leaf in leaves])
 
     def _results(
         self, run: Run, changes: Sequence[Change], downstream: Sequence[int], given: Sequence[Change]

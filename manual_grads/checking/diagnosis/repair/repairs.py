@@ -28,6 +28,7 @@ from manual_grads.checking.report import Repair
 from manual_grads.checking.trials.trial import Trial
 
 MAX_REPAIRS = 3
+MAX_ENTRIES = 2**26  # of all values at all points: half a gigabyte
 OF_RIGHT_LINE = 0.6  # how much less plain an edit is of a line whose value is right
 OF_LAST_RIGHT_LINE = 0.3
 SAME = 1e-9  # relative: values that are computed in another order
@@ -48,13 +49,18 @@ def repairs_of(claim: Claim, finding: Finding, seconds: float) -> tuple[list[Rep
             closed = jax.make_jaxpr(lambda *arrays: claim.manual_of(*arrays))(*example)
     except Exception as error:
         return [], f"no repair was looked for: the gradient can't be traced ({first_line(error)})"
+    sizes = [getattr(var.aval, "size", 0) for eqn in closed.jaxpr.eqns for var in eqn.outvars]
+    if sum(sizes) * len(trial.names) > MAX_ENTRIES:
+        return [], "no repair was looked for: the gradient's arrays are too large"
     try:
         with computing_in(trial.format.name):
             program = program_of(closed)
+        with quiet():
+            return _searched(claim, finding, program, until), ""
     except TooLarge:
         return [], "no repair was looked for: the gradient has too many equations"
-    with quiet():
-        return _searched(claim, finding, program, until), ""
+    except Exception as error:  # what is wrong with the gradient has to be told, whatever becomes of this
+        return [], f"no repair was found: the search ended with {type(error).__name__} ({first_line(error)})"
 
 
 def _searched(claim: Claim, finding: Finding, program: Program, until: float) -> list[Repair]:
