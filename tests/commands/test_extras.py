@@ -55,9 +55,7 @@ def arguments_of(action):
     name = action.option_strings[:1]
     if action.nargs == 0:
         return name
-    value = (
-        "19" if action.choices == ("18", "19", "19.1", "19.2", "19.3", "21") else "x" if action.type is None else "2"
-    )
+    value = "19" if "19" in (action.choices or ()) else "x" if action.type is None else "2"
     value = {"only": "sigmoid", "platform": "cpu"}.get(action.dest, value)
     return [*name, value]
 

@@ -18,7 +18,8 @@ from manual_grads.training.full_batch import DigitsReport
 def few_rules_and_lines(monkeypatch):
     """The whole of `verify`, on less."""
     monkeypatch.setattr(commands, "RULES", {name: RULES[name] for name in ("two_layer_grads", "logloss_grad")})
-    monkeypatch.setattr(commands, "CHAINS", commands.CHAINS[:2] + commands.CHAINS[-1:])
+    last = [chain for chain in commands.CHAINS if chain.task == "21"][-1:]
+    monkeypatch.setattr(commands, "CHAINS", (*commands.CHAINS[:2], *last))
     monkeypatch.setattr(commands, "verify_rule", partial(commands.verify_rule, thorough=False))
 
 

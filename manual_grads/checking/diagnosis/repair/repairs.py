@@ -60,7 +60,7 @@ def repairs_of(claim: Claim, finding: Finding, seconds: float) -> tuple[list[Rep
     except TooLarge:
         return [], "no repair was looked for: the gradient has too many equations"
     except Exception as error:  # what is wrong with the gradient has to be told, whatever becomes of this
-        return [], f"no repair was found: the search ended with {type(error).__name__} ({first_line(error)})"
+        return [], f"no repair was found: the search ended with {first_line(error)}"
 
 
 def _searched(claim: Claim, finding: Finding, program: Program, until: float) -> list[Repair]:
