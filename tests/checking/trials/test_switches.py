@@ -52,13 +52,13 @@ def test_what_is_compared_with_what(f, at):
 def test_each_entry_has_its_own():
     y = np.array([1, -1, 2])
     all_of_them, _ = switches(lambda w, y: jnp.maximum(0, 1 - y * w).sum(), X, y)
-    np.testing.assert_array_equal(all_of_them, [1, -1, 0.5])
+    np.testing.assert_array_equal(all_of_them, np.array([1, -1, 0.5]))
 
 
 def test_what_has_none_keeps_the_example():
     k = jnp.array([0.7, 3e5, 0.7])  # beyond all that is tried
     all_of_them, _ = switches(lambda v: jnp.where(v < k, v, 2 * v).sum())
-    np.testing.assert_array_equal(all_of_them, np.float32([0.7, -1.2, 0.7]))
+    np.testing.assert_array_equal(all_of_them, np.array([0.7, -1.2, 0.7], np.float32))
 
 
 def test_what_calls_python_or_can_not_be_looked_into_is_left():
