@@ -26,6 +26,8 @@ QUICK_SAFETY = 8 * SAFETY
 # Of arrays of very many entries fewer patterns are made; the worst of two is two thirds of that of five.
 MANY_ENTRIES, FEWER_PATTERNS, FEWER_SAFETY = 2**14, 2, 1.5
 BY_DIFFERENCES = 1e-6  # likewise, if the oracle is differences alone
+# Of the steadiest differences: far out, where their steps are as much longer, they are good to 10⁻¹⁰ or so.
+TRUNCATED = 1e-9
 QUICK_UNMEASURED = 1e-10  # and this part of a result's size, for what its oracle itself may lose in float64
 MAX_DIFFERENCED = 2048  # entries: more than these are too many to difference one by one
 DIRECTIONS = 4  # in which they are differenced instead
@@ -228,8 +230,9 @@ def _unmeasured_part(claim: Claim, measured: bool) -> float:
     """What the oracle itself may lose, relative to a result's size, that noise doesn't show."""
     if claim.by_differences:
         return BY_DIFFERENCES
-    # The noise of the steadiest differences is measured, but not what they truncate.
-    return 0.0 if measured and not claim.differenced else QUICK_UNMEASURED
+    if claim.differenced:
+        return TRUNCATED
+    return 0.0 if measured else QUICK_UNMEASURED
 
 
 def _claimed_mode(claim: Claim) -> str:
