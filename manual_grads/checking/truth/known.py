@@ -43,14 +43,16 @@ def known_of(oracles: CompiledOracles, found: Evaluated, i: int) -> Known:
 def _by_autodiff(oracles: CompiledOracles, found: Evaluated, i: int) -> Known:
     """How exact autodiff is, how far rounding may move the result, and where autodiff is of no use."""
     claimed, kink = found.autodiff[i][:, 0], found.kinks[i]
-    # Where autodiff has no number at the very point, what it is beside the point says what is right.
-    claimed = np.where(np.isfinite(claimed) | ~(kink.at | kink.odd), claimed, (kink.low + kink.high) / 2)
+    # Where autodiff has no number at the very point, what it is beside the point says what is right; but not where the
+    # forward is smooth, of which a slope says more than autodiff beside a trap.
+    kinked = kink.at & (np.isfinite(claimed) | ~along_leaf(found.smooth, claimed))
+    claimed = np.where(np.isfinite(claimed) | ~(kinked | kink.odd), claimed, (kink.low + kink.high) / 2)
     usual, within = usual_size(claimed, found.usual), along_leaf(found.judgeable, claimed)
     spread = scaled_spread(found.autodiff[i], found.magnification)
     autodiff_error = oracles.safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     if oracles.forward_eps > eps_of(oracles.format_name):  # which the noise of its own format says nothing of
         autodiff_error = autodiff_error + oracles.safety * spread
-    at = kink.at & within & (kink.high - kink.low <= POLE * active_size(claimed, found.usual))
+    at = kinked & within & (kink.high - kink.low <= POLE * active_size(claimed, found.usual))
     odd = kink.odd & within
     return Known(
         claimed=claimed,
