@@ -78,6 +78,7 @@ def test_nothing_overflows_and_all_mathematics_is_rendered(width, tmp_path):
         assert page["pictures"] == [], page
 
 
+@pytest.mark.smoke
 @built
 def test_every_page_is_reached_and_none_loads_anything_from_elsewhere():
     index = (SITE / "index.html").read_text(encoding="utf-8")

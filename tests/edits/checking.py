@@ -110,7 +110,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("as_claim(truth, products.by(mine)", "as_claim(truth, products.by(truth)", RULE),
         ("    if not found:\n", "    if False:\n", RULE),
         ("if name not in found]", "if False]", RULE),
-        ("raise (_with_causes(error, silent) if silent else error)", "raise error", RULE),
+        ("raise (_with_causes(error, causes) if causes else error)", "raise error", RULE),
     ],
     "products.py": [
         ("return *everything, in_one, of_one", "return everything", RULE),

@@ -138,7 +138,9 @@ def central_differences(
             at = (x * unit).sum()
             h = step * jnp.maximum(1, jnp.abs(at))
             if limits and (limit := limits[i]):
-                h = jnp.minimum(h, jnp.minimum(at - limit[0], limit[1] - at) / 4)  # the furthest is 3h away
+                # All steps are shortened alike, so that they stay different; the furthest value is 3h away.
+                room = jnp.minimum(at - limit[0], limit[1] - at)
+                h = jnp.minimum(h, step * room / (4 * STEPS[0]))
             values = jax.vmap(lambda n: g(*args[:i], x + n * h * unit, *args[i + 1 :]))(steps)
             return [jnp.tensordot(weights.astype(x.dtype), v, axes=1) / (60 * h) for v in values]
 

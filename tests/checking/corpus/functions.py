@@ -126,7 +126,8 @@ def norm(x):
 
 
 def norm_grad(x):
-    return x / jnp.sqrt((x * x).sum())
+    n = norm(x)
+    return x / jnp.where(n > 0, n, 1)  # at 0, where it has a kink, 0
 
 
 def norm_hessian(x):

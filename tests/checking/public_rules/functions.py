@@ -76,7 +76,8 @@ RULES: dict[str, PublicRule] = {
     "KL divergence": _rule(special.kl_div, positive, positive[::-1], domain={"[0]": "positive", "[1]": "positive"}),
     "expn": _rule(lambda x: special.expn(2, x), one, domain={"[0]": (0.01, 20.0)}),
     "expi": _rule(special.expi, one, domain={"[0]": (0.01, 20.0)}),
-    "log_ndtr": _rule(special.log_ndtr, x),
+    # Below −20 the function is a series of three terms, whose derivative is as good as 10⁻⁸, and the rule's is another.
+    "log_ndtr": _rule(special.log_ndtr, x, domain={"[0]": (-20.0, 20.0)}),
     "logit": _rule(special.logit, within, domain={"[0]": (0.0, 1.0)}),
     "hyp1f1": _rule(lambda x: special.hyp1f1(1.5, 2.5, x), one, domain={"[0]": (0.01, 5.0)}),
     "hyp2f1": _rule(lambda x: special.hyp2f1(1.5, 2.5, 3.7, x), one, domain={"[0]": (0.01, 0.5)}),

@@ -44,6 +44,7 @@ def of_corpus(rest):
 SLOW = [pytest.mark.slow, pytest.mark.xdist_group("repairs")]
 
 
+@pytest.mark.smoke
 def test_the_corpus_is_as_large_as_promised_and_as_many_lines_are_named():
     count = len(every())
     assert count >= 60

@@ -39,6 +39,7 @@ def first_of(error):
     return repair
 
 
+@pytest.mark.smoke
 def test_a_lambda():
     error = rejection(tanh, lambda x, c: c * (1 - jnp.tanh(x)), (X, C))
     assert error.repairs[0].change == "`jnp.tanh(x)` should be `jnp.tanh(x) ** 2`"

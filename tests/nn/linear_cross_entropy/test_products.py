@@ -38,6 +38,7 @@ def counted(text):
     return len(tiles), len(found) - len(tiles)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("precision", "gradients"), [(None, 2), ("default", 2), ("high", 4), ("highest", 2)])
 def test_high_is_two_products_for_each_gradient(precision, gradients):
     assert counted(text_for("cuda", SIZES, precision=precision)) == (1, gradients)

@@ -81,6 +81,7 @@ def test_a_head_tied_to_the_embedding_learns_as_the_dense_one_does(dtype):
     np.testing.assert_allclose(losses, want, rtol=1e-4 if dtype == "float32" else 3e-2)
 
 
+@pytest.mark.smoke
 def test_gradients_added_up_over_small_batches_are_the_large_batch_s():
     """A sum over each, divided by the number of tokens that are predicted: means of means would weigh them unevenly."""
     random = np.random.default_rng(1)
