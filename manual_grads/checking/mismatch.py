@@ -15,7 +15,7 @@ from manual_grads.checking.judging.judge import Finding
 from manual_grads.checking.judging.measure import WorstEntry, ratios, ulps
 from manual_grads.checking.report import GradientMismatch, Hypothesis, Report, wrapped
 from manual_grads.checking.reproduction import hexed, reproduction
-from manual_grads.checking.trials.points import OTHER_MASKS
+from manual_grads.checking.trials.points import NEGATIVE_TOO, OTHER_MASKS
 from manual_grads.checking.truth.expected import ExpectedLeaf
 
 MAX_REPRODUCED_ENTRIES = 400  # of all arguments: a line of more can't be pasted
@@ -109,8 +109,6 @@ def _outside_example(claim: Claim, finding: Finding, example: list[Any]) -> list
         return []
     leaves = zip(outcome.leaves, expected.leaves, strict=True)
     wrong = np.any([rows_of(ratios(got, leaf, outcome.points) > 1) for got, leaf in leaves], axis=0)
-    if not trial.guessed[outcome.points[wrong]].all():
-        return []
     points = [name for name, is_wrong in zip(np.array(trial.names)[outcome.points], wrong, strict=True) if is_wrong]
     if set(points) == {OTHER_MASKS}:
         masks = [n for n, x in zip(claim.names, example, strict=True) if np.asarray(x).dtype == bool]
@@ -119,6 +117,8 @@ def _outside_example(claim: Claim, finding: Finding, example: list[Any]) -> list
             "example's are all the same; if they have to be, give the mask to both functions by functools.partial"
         )
         return wrapped(text, "")
+    if not points or not all(name.startswith(NEGATIVE_TOO) for name in points):
+        return []
     positive = [
         n for n, x in zip(claim.names, example, strict=True) if is_float(x) and (np.asarray(x, float) > 0).all()
     ]

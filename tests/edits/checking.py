@@ -133,7 +133,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "diagnosis/terms.py": [
         ("e.got / c.array)", "e.got * c.array)", HYPOTHESES),
-        ("if e.explains(e.got + total(fit))), None", "if e.explains(e.got - total(fit))), None", HYPOTHESES),
+        ("if e.betters(e.got + total(fit))), None", "if e.betters(e.got - total(fit))), None", HYPOTHESES),
     ],
     "diagnosis/indices.py": [("along > 1", "along > 2", HYPOTHESES)],
     "diagnosis/kinks.py": [("len(bad) == 1 and", "len(bad) == 2 and", HYPOTHESES)],

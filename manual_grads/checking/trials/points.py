@@ -27,6 +27,7 @@ FEW = 4  # entries
 TAILS = 9.0, 12.0  # beyond where functions are often cut off, and up to three times as far out
 LADDER = np.geomspace(0.01, 500, 24)
 NEGATIVE_TOO = "negative too, scale "  # where the example is positive
+IN_TAIL = "in the tail, from "
 OTHER_MASKS = "a mask of both values"  # where the example's is of one
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
 
@@ -93,7 +94,7 @@ def points_of(
         names=[name for name, _ in named],
         arrays=[np.stack(column) for column in zip(*points, strict=True)],
         usual=np.array([name in USUAL for name, _ in named]),
-        guessed=np.array([name.startswith((NEGATIVE_TOO, OTHER_MASKS)) for name, _ in named]),
+        guessed=np.array([name.startswith((NEGATIVE_TOO, OTHER_MASKS, IN_TAIL)) for name, _ in named]),
     )
 
 
@@ -170,7 +171,7 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
     # In the tails on one side, all entries together: beside larger ones, what is wrong there would be next to nothing.
     for sign, scale in itertools.product((-1, 1), TAILS):
-        yield f"in the tail, {sign * scale:g}", each(lambda leaf, s=sign * scale: leaf.in_tail(s, random))
+        yield f"{IN_TAIL}{sign * scale:g}", each(lambda leaf, s=sign * scale: leaf.in_tail(s, random))
     for _ in range(6 if thorough else 2):
         yield "near the example", each(lambda leaf: leaf.nearby(random))
     # Under a cotangent of zeros nothing would be seen; that is tried alone.
