@@ -13,6 +13,7 @@ from manual_grads.checking.judging.allowances import (
     unmeasured,
     with_format_allowance,
     with_formula_allowance,
+    with_oracle_allowance,
     with_own_spread,
 )
 from manual_grads.checking.judging.average import wrong_on_average
@@ -126,6 +127,8 @@ def _allowing_for_rounding(
         right = with_formula_allowance(claim, oracles, right, trial)
     if not _all_right(outcomes, right, trial):
         right = with_format_allowance(oracles, right, trial)
+    if not _all_right(outcomes, right, trial):
+        right = with_oracle_allowance(oracles, right, trial)
     if not _all_right(outcomes, right, trial) and (claim.eager or unmeasured(claim, trial)):
         right = with_own_spread(right, trial)
     return right

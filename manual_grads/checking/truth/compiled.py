@@ -41,6 +41,7 @@ class CompiledOracles(NamedTuple):
 
     claimed: Compiled  # (u, patterns, *arrays) -> the claimed derivative under each pattern of noise
     manual: Compiled  # (u, patterns, *arrays) -> the manual derivative, likewise
+    measured: Compiled | None  # as `claimed`, with noise on operations too, where that has it on arguments alone
     value: Compiled  # the forward's
     patterns: np.ndarray  # of noise
     products_u: float  # half of ε of the format that operands of products may be rounded to; 0 if that isn't granted
@@ -89,6 +90,7 @@ class CompiledOracles(NamedTuple):
         return self._replace(
             claimed=self.claimed.for_format("float32"),
             manual=self.manual.for_format("float32"),
+            measured=None,
             value=self.value.for_format("float32"),
             modes={name: mode.for_format("float32") for name, mode in self.modes.items()},
             stepped=None,
@@ -124,6 +126,7 @@ def compiled_oracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
             # At exact inputs: beside x == 0 it may be another function.
             manual=points.under_patterns(noisy(claim.manual_of, None, products=products_u > 0)),
+            measured=None,
             value=points.compiled(claim.value),
             patterns=points.patterns,
             products_u=products_u,
@@ -153,9 +156,11 @@ def compiled_oracles(
         if claim.by_differences:
             return oracles
         if not thorough:
-            stepped = _stepped(claim)
+            stepped, plain = _stepped(claim), points.under_patterns(noisy(claim.claimed, claim.differentiated))
             doubted = by_rules and _can_be_stepped(stepped, example, points)
-            return oracles._replace(stepped=_compiled_steps(stepped, points)) if doubted else oracles
+            return oracles._replace(
+                measured=None if products_u else plain, stepped=_compiled_steps(stepped, points) if doubted else None
+            )
         oracles.notes.extend(_unmeasured(claim, example))
         if not by_rules:
             oracles.notes.append("other modes and differences: not to be had, for the forward writes into a jax.Ref")
