@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.checking.arrays import computing_in, quiet, widened
+from manual_grads.checking.arrays import computing_in, quiet
 from manual_grads.checking.check import check
-from manual_grads.checking.claim import as_arguments, as_claim
+from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import traces
 from manual_grads.checking.constants import keep_settings_apart
 from manual_grads.checking.formats import formats_of
@@ -130,9 +130,9 @@ def check_rule(
             _report(products, f, mine, plain, quickly if i else options, given) for i, products in enumerate(every)
         ]
     except GradientMismatch as error:
-        wrong = _wrong_rules(every[0], mine, followed, options)
-        inner = wrong if len(names) > 1 or not names[0].startswith(name_of(f)) else []  # else the title says it
-        causes = [*(f"{WRONG}{name}" for name in inner), *silent]
+        titled = len(names) == 1 and names[0].startswith(name_of(f))  # the title names it
+        wrong = [] if titled else _wrong_rules(every[0], mine, followed, options)
+        causes = [*(f"{WRONG}{name}" for name in wrong), *silent]
         raise (_with_causes(error, causes) if causes else error) from error.__cause__
     return _together(reports, [*notes, *silent])
 
@@ -175,26 +175,27 @@ def _asked(
 
 def _reached(products: _Products, mine: Callable[..., Any], names: list[str], options: Options) -> list[str]:
     """The rules that have a part in the products at the points of the first format."""
+    claim, arrays = _drawn(products, mine, options)
+    return reached(claim, names, arrays, formats_of(arrays, options.dtypes)[0].name)
+
+
+def _drawn(products: _Products, mine: Callable[..., Any], options: Options) -> tuple[Claim, list[Any]]:
+    """The claim that f's products are themselves, and points for it in the first format."""
     claim, example = as_claim(mine, products.by(mine), products.args, products.by)
     fmt, sampling = formats_of(example, options.dtypes)[0], options.sampling(claim, example)
     with computing_in(fmt.name):
         points = points_of(claim, example, fmt.dtypes, options.seed, options.thorough, sampling)
-        arrays = fmt.cast(points.arrays)
-    return reached(claim, names, arrays, fmt.name)
+        return claim, fmt.cast(points.arrays)
 
 
 def _wrong_rules(products: _Products, mine: Callable[..., Any], names: list[str], options: Options) -> list[str]:
     """Of several rules, those that are wrong by themselves, as far as that shows without differences."""
-    claim, example = as_claim(mine, products.by(mine), products.args, products.by)
-    sampling = options.sampling(claim, example)
     wrong: list[str] = []
     try:
-        with computing_in("float64"), quiet():
-            points = points_of(
-                claim, widened(example), [x.dtype for x in widened(example)], options.seed, False, sampling
-            )
-            for at in range(min(MAX_POINTS_BLAMED, len(points.names))):
-                wrong += to_blame(claim, names, [x[at] for x in points.arrays])
+        with quiet():
+            claim, points = _drawn(products, mine, options._replace(dtypes=["float64"], thorough=False))
+            for at in range(MAX_POINTS_BLAMED):
+                wrong += to_blame(claim, names, [x[at] for x in points])
     except Exception:  # one of them can't be differentiated without its rule
         return []
     return list(dict.fromkeys(wrong))

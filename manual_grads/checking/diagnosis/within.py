@@ -10,12 +10,13 @@ import numpy as np
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import compiled
 from manual_grads.checking.diagnosis.evidence import Named
-from manual_grads.checking.truth.interpreter import Interpreter
-from manual_grads.checking.truth.primitives import Kind, bind, body_of, is_floating_array, kind_of
+from manual_grads.checking.diagnosis.repair.frames import frames_of
+from manual_grads.checking.truth.interpreter import OfCallsAlone
+from manual_grads.checking.truth.primitives import Kind, bind, is_floating_array
 
 MAX_VALUES = 24  # of a forward: what is first is nearest to the arguments
 MOVING = frozenset("broadcast_in_dim reshape squeeze expand_dims convert_element_type copy neg stop_gradient".split())
-LIBRARIES = (str(Path(jax.__file__).parent), str(Path(__file__).parents[2]))
+PACKAGE = str(Path(__file__).parents[2])
 
 
 def values_within(claim: Claim, arrays: list[np.ndarray]) -> tuple[list[Named], list[Named]]:
@@ -60,7 +61,7 @@ def _named(names: list[str], arrays: list[Any]) -> list[Named]:
     return [(name, np.asarray(x, np.float64)) for name, x in zip(names, arrays, strict=True)]
 
 
-class _Recorder(Interpreter):
+class _Recorder(OfCallsAlone):
     """Evaluates everything as it is, and keeps what isn't only moved; a loop or a branch is one operation.
 
     What is kept is moved by the first of `moved` that is left, which gives the gradient there.
@@ -70,10 +71,8 @@ class _Recorder(Interpreter):
         self.values: list[Named] = []
         self.moved = list(moved)
 
-    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
-        """One equation's outputs, kept if they are floats."""
-        if kind_of(eqn) is Kind.INLINED:
-            return self.evaluate(body_of(eqn), values)
+    def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
+        """The equation's own outputs, kept if they are floats."""
         outs = bind(eqn, values)
         if eqn.primitive.name not in MOVING and len(self.values) < MAX_VALUES:
             for i, x in enumerate(outs):
@@ -85,8 +84,7 @@ class _Recorder(Interpreter):
 
 def _described(eqn: Any) -> str:
     """Such as "what exp gives in line 12 of losses.py"."""
-    traceback = getattr(eqn.source_info, "traceback", None)
-    for frame in traceback.frames if traceback else ():
-        if not frame.file_name.startswith(LIBRARIES) and not frame.file_name.startswith("<"):
-            return f"what {eqn.primitive.name} gives in line {frame.line_num} of {Path(frame.file_name).name}"
+    for frame in frames_of(eqn):
+        if not frame.file.startswith((PACKAGE, "<")):
+            return f"what {eqn.primitive.name} gives in line {frame.line} of {Path(frame.file).name}"
     return f"what {eqn.primitive.name} gives in the forward"

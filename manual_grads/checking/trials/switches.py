@@ -9,8 +9,8 @@ import numpy as np
 from manual_grads.checking.arrays import is_float
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import QUICK
-from manual_grads.checking.truth.interpreter import Interpreter
-from manual_grads.checking.truth.primitives import Kind, bind, body_of, kind_of
+from manual_grads.checking.truth.interpreter import OfCallsAlone
+from manual_grads.checking.truth.primitives import Kind, bind
 
 COMPARING = frozenset("lt le gt ge eq ne max min".split())  # two numbers
 OF_SIGN = frozenset("abs sign".split())  # a number with zero
@@ -87,7 +87,7 @@ def _root(gap: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return root, found
 
 
-class _Compared(Interpreter):
+class _Compared(OfCallsAlone):
     """Evaluates everything as it is, and returns the gaps between what is compared; not in a loop or a branch."""
 
     def __init__(self) -> None:
@@ -103,10 +103,8 @@ class _Compared(Interpreter):
 
         return gaps
 
-    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
-        """One equation's outputs; the gap of one that compares floats is kept."""
-        if kind_of(eqn) is Kind.INLINED:
-            return self.evaluate(body_of(eqn), values)
+    def operation(self, eqn: Any, kind: Kind, values: list[Any]) -> list[Any]:
+        """The equation's own outputs; the gap of one that compares floats is kept."""
         name = eqn.primitive.name
         if name in COMPARING and is_float(values[0]):
             self.gaps.append(values[0] - values[1])

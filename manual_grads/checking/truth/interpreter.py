@@ -116,3 +116,12 @@ class Interpreter:
             self.rounded(out, aval) if jnp.issubdtype(aval.dtype, jnp.floating) else out
             for out, aval in zip(self.in_round(i, closed, args), closed.out_avals, strict=True)
         ]
+
+
+class OfCallsAlone(Interpreter):
+    """Looks into calls; a loop, a branch or a kernel is one operation."""
+
+    def equation(self, eqn: Any, values: list[Any]) -> list[Any]:
+        """One equation's outputs."""
+        kind = kind_of(eqn)
+        return self.evaluate(body_of(eqn), values) if kind is Kind.INLINED else self.operation(eqn, kind, values)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from manual_grads.checking.truth.compiled import TRUNCATED
 from manual_grads.checking.truth.oracles import ORACLES, differences, slopes_along, steadiest_differences
 from manual_grads.rules import jvp, vjp
 
@@ -88,3 +89,11 @@ def test_directions_are_of_length_one():
 def test_the_steadiest_differences_have_the_step_that_suits(f, slope, x, part):
     got, want = (float(g(jnp.asarray(x))) for g in (jax.grad(steadiest_differences(f)), slope))
     assert abs(got - want) <= part * abs(want)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 10, 100])
+def test_what_the_steadiest_differences_truncate_is_known(scale):
+    x = jnp.asarray(scale * np.random.default_rng(0).normal(size=200))
+    for g in (jnp.sin, jnp.tanh, lambda x: jnp.sin(3 * x), lambda x: jnp.sin(x) ** 2, lambda x: jnp.log1p(x * x)):
+        found, want = (jax.jit(jax.vmap(jax.grad(h)))(x) for h in (steadiest_differences(g), g))
+        assert jnp.max(jnp.abs(found - want)) < TRUNCATED * jnp.max(jnp.abs(want))
