@@ -170,8 +170,10 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
         for _ in range(count):
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
     # In the tails on one side, all entries together: beside larger ones, what is wrong there would be next to nothing.
+    (apart,) = random.spawn(1)  # drawn apart, which leaves the other points what they were
     for sign, scale in itertools.product((-1, 1), TAILS):
-        yield f"{IN_TAIL}{sign * scale:g}", each(lambda leaf, s=sign * scale: leaf.in_tail(s, random))
+        tail = _each(leaves, apart, lambda leaf, s=sign * scale: leaf.in_tail(s, apart))
+        yield f"{IN_TAIL}{sign * scale:g}", tail
     for _ in range(6 if thorough else 2):
         yield "near the example", each(lambda leaf: leaf.nearby(random))
     # Under a cotangent of zeros nothing would be seen; that is tried alone.

@@ -7,7 +7,7 @@ import pytest
 
 from manual_grads.checking import check_gradient
 from manual_grads.checking.claim import as_claim
-from manual_grads.checking.trials.points import NEGATIVE_TOO, Sampling, points_of
+from manual_grads.checking.trials.points import IN_TAIL, NEGATIVE_TOO, Sampling, points_of
 from manual_grads.rules import vjp
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
@@ -271,3 +271,16 @@ def test_distributions_stay_distributions(dtype):
 def test_a_check_that_could_try_next_to_nothing_is_an_error():
     with pytest.raises(ValueError, match=r"only \d+ of \d+ points are in the forward's domain.*args=key -> args"):
         check_gradient(lambda x: jnp.log(x - 50).sum(), lambda x: 1 / (x - 50), (np.array([50.5], np.float32),))
+
+
+def test_tails_are_drawn_apart_and_leave_the_other_points_alone(monkeypatch):
+    def others():
+        found = points(lambda x: (x**2).sum(), (np.array([0.3, -1.2], np.float32),))
+        (x,) = found.arrays
+        return x[[not name.startswith(IN_TAIL) for name in found.names]], len(found.names)
+
+    with_tails, more = others()
+    monkeypatch.setattr("manual_grads.checking.trials.points.TAILS", ())
+    without, fewer = others()
+    assert more > fewer
+    np.testing.assert_array_equal(with_tails, without)
