@@ -5,6 +5,7 @@ exponential to use; the one without chooses the fastest that is exact.
 """
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.inputs import are_indices
@@ -35,7 +36,17 @@ def loss_jvp(
     s: Float[Array, "*batch classes"], labels: Array, t: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch"]:
     r"""$\sum_l (\partial R / \partial s_l)\, t_l$, for class indices or distributions."""
-    return index_jvp(s, labels, t) if are_indices(labels) else row_sum(loss_gradient(s, labels) * t)
+    if are_indices(labels):
+        return index_jvp(s, labels, t)
+    gradient = loss_gradient(s, labels)
+    return row_sum(gradient * (t - common_part(gradient, t)[..., None]))
+
+
+def common_part(gradient: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    r"""$\bar t = \sum_l |\partial_l R|\, t_l / \sum_l |\partial_l R|$: what all of t may be lowered by, since
+    $\sum_l \partial_l R = 0$, so that logits that change together by much don't hide how they change apart."""
+    mean = row_sum(jnp.abs(gradient) * t) / row_sum(jnp.abs(gradient))
+    return lax.stop_gradient(jnp.where(jnp.isfinite(mean), mean, 0))
 
 
 def total_weight(labels: Array, classes: int) -> Float[Array, "*batch"]:

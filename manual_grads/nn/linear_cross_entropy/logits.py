@@ -4,9 +4,6 @@ The logits are $s = \alpha B h + b$, and $s' = c \tanh(s / c)$ if they are cappe
 and every reduction come by them, so that none can be without an option.
 """
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -96,20 +93,4 @@ def logit_gradient(s: Tile, label: Array, found: Statistics, shares: Shares, set
 
 def rows(x: Array, first: Array | int, count: int) -> Array:
     """`count` rows of x, from the `first` on."""
-    if count == x.shape[0]:
-        return x
-    return lax.dynamic_slice_in_dim(x, first, count) if x.dtype.itemsize > 2 else rows_of_16_bits(x, first, count)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def rows_of_16_bits(x: Array, first: Array | int, count: int) -> Array:
-    """The same as integers: of floats that it has no instructions for, XLA on a CPU would convert all to float32."""
-    some = lax.dynamic_slice_in_dim(lax.bitcast_convert_type(x, jnp.uint16), first, count)
-    return lax.bitcast_convert_type(some, x.dtype)
-
-
-@rows_of_16_bits.defjvp
-def rows_of_16_bits_jvp(count: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    """Some rows, and the same of what x changes by."""
-    x, first = primals
-    return rows_of_16_bits(x, first, count), lax.dynamic_slice_in_dim(tangents[0], first, count)
+    return x if count == x.shape[0] else lax.dynamic_slice_in_dim(x, first, count)

@@ -43,6 +43,15 @@ def test_the_exponential_s_factor_cancels():
             np.testing.assert_allclose(scaled[name], shifted[name], rtol=2e-5, atol=1e-6, err_msg=name)
 
 
+def test_what_all_logits_change_by_hides_nothing():
+    """In distributions, too, whose weights don't sum to one: ∂R/∂s sums to 0, but for the roundings of its entries."""
+    t = jnp.round(T * 64) / 64  # so that the sum with 2¹⁶ is exact
+    rate = jax.jit(cross_entropy.loss_jvp)
+    for y in (abs(T), 100 * abs(T), LABELS):
+        size = abs(cross_entropy.loss_gradient(S, y) * t).sum(-1)
+        assert (abs(rate(S, y, t + 2.0**16) - rate(S, y, t)) <= 1e-5 * size).all()  # some tens of roundings
+
+
 def test_every_quoted_line_is_one_of_the_document_s():
     lines = {line.text for chain in CHAINS for line in chain.lines}
     folder = Path(manual_grads.__file__).parent

@@ -35,8 +35,13 @@ def test_temporaries_are_a_fraction_of_dense_autodiff_s(sizes, share):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_of_16_bits_nothing_but_dB_is_kept_in_float32(dtype):
-    """Which is 32 MiB, written in place. XLA would convert all of dB for each tile, and all of the weights once."""
-    assert temporaries(linear_softmax_cross_entropy, (1024, 256, 32768), dtype=dtype) < (32 + 8) * 2**20
+    """Which is 32 MiB, written in place; XLA would convert all of dB for each tile.
+
+    Before JAX 0.12 it does convert all of bfloat16 weights, once: it has no slices of them. (Slices of their bits have
+    no derivative, and a `custom_jvp` that says so is forgotten by those versions where second derivatives are taken.)
+    """
+    weights = 32 if dtype == "bfloat16" and jax.__version_info__ < (0, 12) else 0
+    assert temporaries(linear_softmax_cross_entropy, (1024, 256, 32768), dtype=dtype) < (32 + weights + 8) * 2**20
 
 
 def test_blocks_of_examples_keep_no_copies_of_the_weights():
