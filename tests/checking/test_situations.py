@@ -19,6 +19,8 @@ DAILY = {
     "formats: a gradient in NumPy, a factor missing",
     "formats: both in NumPy",
     "formats: a vjp in a kernel",
+    "formats: a callback in float32, quickly",
+    "formats: a callback in float32, 1.05 times, quickly",
     "rules: a rule that ignores its cotangent",
     "rules: a rule that keeps it",
     "rules: a tail that is cut off at -12, quickly",

@@ -42,6 +42,7 @@ class CompiledOracles(NamedTuple):
 
     claimed: Compiled  # (u, patterns, *arrays) -> the claimed derivative under each pattern of noise
     manual: Compiled  # (u, patterns, *arrays) -> the manual derivative, likewise
+    resteps: Compiled | None  # (factor, *arrays) -> the claimed derivative, where it is by differences, by other steps
     measured: Compiled | None  # as `claimed`, with noise on operations too, where that has it on arguments alone
     value: Compiled  # the forward's
     patterns: np.ndarray  # of noise
@@ -91,6 +92,7 @@ class CompiledOracles(NamedTuple):
         return self._replace(
             claimed=self.claimed.for_format("float32"),
             manual=self.manual.for_format("float32"),
+            resteps=None,
             measured=None,
             value=self.value.for_format("float32"),
             modes={name: mode.for_format("float32") for name, mode in self.modes.items()},
@@ -127,6 +129,7 @@ def compiled_oracles(
             claimed=points.under_patterns(with_noise(claim.claimed, claim.differentiated)),
             # At exact inputs: beside x == 0 it may be another function.
             manual=points.under_patterns(noisy(claim.manual_of, None, products=products_u > 0)),
+            resteps=_resteps(claim, points),
             measured=None,
             value=points.compiled(claim.value),
             patterns=points.patterns,
@@ -308,6 +311,17 @@ def _stepped(claim: Claim) -> Callable[..., Any]:
         return claim._replace(forward=of).claimed(*leaves)
 
     return stepped
+
+
+def _resteps(claim: Claim, points: _PointsLike) -> Compiled | None:
+    """`(factor, *arrays)` -> the claimed derivative by steps so many times as long, if it is by differences."""
+    if not all(hasattr(f, "by_steps") for f in jax.tree.leaves(claim.forward)):
+        return None
+
+    def resteps(factor: Any, *leaves: Any) -> Any:
+        return claim._replace(forward=jax.tree.map(lambda f: f.by_steps(factor), claim.forward)).claimed(*leaves)
+
+    return points.compiled(resteps, parameters=1)
 
 
 def _compiled_steps(stepped: Callable[..., Any], points: _PointsLike) -> Compiled:

@@ -14,6 +14,8 @@ from manual_grads.checking.truth.spread import Patterns, jumps, near_pole
 # Noise of less than half an ULP would be rounded off again: it is made so many times larger, and its spread as much
 # smaller. That is still far from where a derivative isn't linear in it.
 MAGNIFICATION = 64.0
+# Times the steps of differences. By chance one of these may have the same error, but hardly all.
+SHORTER = (0.91, 0.83, 0.74)
 
 
 class Evaluated(NamedTuple):
@@ -27,6 +29,7 @@ class Evaluated(NamedTuple):
     autodiff: list[Patterns]  # the claimed derivative under noise of u
     magnification: float  # of that noise
     magnified: list[Patterns]  # the claimed derivative under magnified noise of the oracles' own format
+    by_other_steps: list[Patterns] | None  # where the claimed derivative is by differences
     kinks: list[Kinks]
     other_mode: dict[str, list[Leaf]]
     without_rules: list[Leaf] | None  # the claimed derivative of the forward without its own rules
@@ -67,6 +70,7 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         autodiff=autodiff,
         magnification=MAGNIFICATION if fine else 1.0,
         magnified=magnified,
+        by_other_steps=_by_other_steps(oracles, points),
         kinks=kinked_leaves,
         other_mode=other_mode,
         without_rules=leaves_of(oracles.without_rules(*points)) if oracles.without_rules else None,
@@ -76,6 +80,14 @@ def evaluated(oracles: CompiledOracles, points: list[Leaf], value: list[Leaf], u
         slopes=slopes,
         conditioning=conditioning,
     )
+
+
+def _by_other_steps(oracles: CompiledOracles, points: list[Leaf]) -> list[Patterns] | None:
+    """What differences say by steps that are a little shorter, whose roundings are others."""
+    if oracles.resteps is None:
+        return None
+    found = [leaves_of(oracles.resteps(factor, *points)) for factor in SHORTER]
+    return [np.stack(leaves, 1) for leaves in zip(*found, strict=True)]
 
 
 def _kinks(oracles: CompiledOracles, points: list[Leaf], fine: list[Patterns], usual: Rows) -> list[Kinks]:

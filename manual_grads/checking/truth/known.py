@@ -52,6 +52,9 @@ def _by_autodiff(oracles: CompiledOracles, found: Evaluated, i: int) -> Known:
     autodiff_error = oracles.safety * scaled_spread(found.magnified[i], MAGNIFICATION)
     if oracles.forward_eps > eps_of(oracles.format_name):  # which the noise of its own format says nothing of
         autodiff_error = autodiff_error + oracles.safety * spread
+    if found.by_other_steps is not None:  # of whose roundings and truncation noise says little
+        apart = np.abs(found.by_other_steps[i] - claimed[:, None]).max(1)
+        autodiff_error = autodiff_error + oracles.safety * np.where(np.isnan(apart), np.inf, scale_of(apart))
     at = kinked & within & (kink.high - kink.low <= POLE * active_size(claimed, found.usual))
     odd = kink.odd & within
     return Known(

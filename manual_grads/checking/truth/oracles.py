@@ -21,6 +21,9 @@ ENTRIES_AT_ONCE = 256  # that are differenced together: so many that they fit in
 
 # From where truncation spoils a slope of functions that vary on a scale of 10 to where rounding does.
 STEPS = 0.016 / 8.0 ** np.arange(6)
+# Of a value, 16 ULP of float32: steps that change it by less, where shorter ones (by a factor of 64 at the most) don't
+# change it at all, may be too short for what computes in float32 inside.
+RESOLVED = 2.0**-19
 FEWER_STEPS = STEPS[1::2]  # for functions of Python, each of whose values takes its time
 
 
@@ -44,13 +47,16 @@ def differences(f: Callable[..., Any], step: Any = 0.002) -> Callable[..., Any]:
 
 
 def steadiest_differences(
-    f: Callable[..., Any], steps: np.ndarray = STEPS, bounds: Bounds | None = None
+    f: Callable[..., Any], steps: Any = STEPS, bounds: Bounds | None = None
 ) -> Callable[..., Any]:
     """f, differentiated by central differences, of the step that suits each entry: where there is no other oracle.
 
-    Arguments that have `bounds`, by their places, aren't taken beyond.
+    Arguments that have `bounds`, by their places, aren't taken beyond. What it returns has `by_steps(factor)`, which is
+    the same by steps so many times as long.
     """
-    return with_jacobian(f, partial(_steadiest, steps=steps), bounds=bounds)
+    same = with_jacobian(f, _steadiest, steps, bounds=bounds)
+    setattr(same, "by_steps", lambda factor: steadiest_differences(f, steps * factor, bounds))  # noqa: B010
+    return same
 
 
 ORACLES = {"reverse": reverse, "forward": forward, "differences": differences}
@@ -156,22 +162,27 @@ def central_differences(
 def _steadiest(
     g: Callable[..., list[Array]],
     argnums: tuple[int, ...],
-    steps: np.ndarray,
+    steps: Array,
     limits: tuple[tuple[float, float] | None, ...] | None = None,
 ) -> Callable[..., list[tuple[Array, ...]]]:
     """Of central differences at several steps, for each entry those of the largest step that agree with the next."""
 
     def jacobian(*args: Any) -> list[tuple[Array, ...]]:
         tried = jax.lax.map(lambda step: central_differences(g, argnums, step, limits)(*args), jnp.asarray(steps))
-        return jax.tree.map(_steady, tried)
+        return [tuple(_steady(s, steps, value) for s in of) for of, value in zip(tried, g(*args), strict=True)]
 
     return jacobian
 
 
-def _steady(slopes: Array) -> Array:
+def _steady(slopes: Array, steps: Array, value: Array) -> Array:
     """Of slopes at each step, the first that differs from the next by little more than any two do."""
     apart = jnp.abs(jnp.diff(slopes, axis=0))
     apart = jnp.where(jnp.isfinite(apart), apart, jnp.inf)
+    # Where the steps are too short for what computes in float32 inside, no value differs from another.
+    effect = jnp.abs(slopes) * steps.reshape(-1, *(1,) * (slopes.ndim - 1))
+    smallest = jnp.where(effect > 0, effect, jnp.inf).min(0)
+    size = jnp.abs(value).reshape(value.shape + (1,) * (slopes.ndim - 1 - value.ndim))
+    apart = jnp.where((slopes[:-1] == 0) & (smallest <= RESOLVED * size), jnp.inf, apart)
     # By accident two may agree to the last bit, though rounding has taken their digits.
     enough = jnp.maximum(10 * apart.min(0), 1e-11 * jnp.nanmin(jnp.abs(slopes[:-1]), 0))
     return jnp.take_along_axis(slopes, jnp.argmax(apart <= enough, axis=0)[None], 0)[0]

@@ -43,8 +43,10 @@ def loss_jvp(
 
 
 def common_part(gradient: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
-    r"""$\bar t = \sum_l |\partial_l R|\, t_l / \sum_l |\partial_l R|$: what all of t may be lowered by, since
-    $\sum_l \partial_l R = 0$, so that logits that change together by much don't hide how they change apart."""
+    r"""$\bar t = \sum_l |\partial_l R|\, t_l / \sum_l |\partial_l R|$: what all of t may be lowered by.
+
+    For $\sum_l \partial_l R = 0$, but for roundings, which a large part that logits have in common would multiply.
+    """
     mean = row_sum(jnp.abs(gradient) * t) / row_sum(jnp.abs(gradient))
     return lax.stop_gradient(jnp.where(jnp.isfinite(mean), mean, 0))
 

@@ -128,6 +128,37 @@ FORMATS.right(
 )
 
 
+# What computes in float32 inside, whatever it is given, and can't be looked into.
+def in_float32(x):
+    """x σ(x), by a callback."""
+    narrow = np.asarray(x, np.float32)
+    return (narrow / (1 + np.exp(-narrow))).astype(x.dtype)
+
+
+def called_back(x):
+    result = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    return jax.pure_callback(in_float32, result, x, vmap_method="expand_dims").sum()
+
+
+def kernel_in_float32(x):
+    return in_kernel(lambda x: (v := x.astype("float32")) * (1 / (1 + jnp.exp(-v))).astype(x.dtype), x).sum()
+
+
+def silu_grad(x, factor=1.0):
+    s = jax.nn.sigmoid(x)
+    return factor * (s + x * s * (1 - s))
+
+
+eight = np.random.default_rng(0).normal(size=8).astype(np.float32)
+for what, forward in {"callback": called_back, "kernel": kernel_in_float32}.items():
+    for options in ({}, {"dtypes": "float32"}, {"thorough": False}):
+        how = ", ".join(map(str, options.values())).replace("False", "quickly")
+        FORMATS.right(f"a {what} in float32, {how}", forward, silu_grad, eight, **options)
+        FORMATS.wrong(
+            f"a {what} in float32, 1.05 times, {how}", forward, partial(silu_grad, factor=1.05), eight, **options
+        )
+
+
 # A mask of one value may be of both.
 def masked(z, mask):
     return jnp.where(mask, z**2, 0).sum()

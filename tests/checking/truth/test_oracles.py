@@ -91,6 +91,19 @@ def test_the_steadiest_differences_have_the_step_that_suits(f, slope, x, part):
     assert abs(got - want) <= part * abs(want)
 
 
+def in_float32(x):
+    """Values whose sum is rounded to 2⁻¹⁶: steps of less change nothing."""
+    return (jnp.float32(200) + jnp.sin(x).astype("float32")).astype(x.dtype)
+
+
+def test_steps_that_are_too_short_for_float32_are_not_taken():
+    x = jnp.linspace(1.4, 1.6, 9)  # slopes of 0.2 at the most
+    by_steps = [jax.vmap(jax.grad(steadiest_differences(in_float32).by_steps(factor)))(x) for factor in (1, 0.9, 0.8)]
+    assert (abs(by_steps[0] - jnp.cos(x)) < 0.01).all()
+    assert jnp.abs(by_steps[0] - by_steps[1]).max() > 1e-4  # so far apart that the error can be seen
+    assert jax.grad(steadiest_differences(lambda x: 200 + jnp.maximum(x, 0)))(-0.01) == 0  # beside a kink
+
+
 @pytest.mark.parametrize("scale", [0.01, 1, 10, 100])
 def test_what_the_steadiest_differences_truncate_is_known(scale):
     x = jnp.asarray(scale * np.random.default_rng(0).normal(size=200))
