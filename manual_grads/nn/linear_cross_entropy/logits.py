@@ -4,6 +4,8 @@ The logits are $s = \alpha B h + b$, and $s' = c \tanh(s / c)$ if they are cappe
 and every reduction come by them, so that none can be without an option.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -30,30 +32,36 @@ def tile_logits(
 
 
 def label_logits(layer: Layer, y: Indices, settings: Settings) -> PerExample:
-    r"""$s'_y$, from the device that has the class; NaN for an index that no class has."""
-    local = local_labels(y, layer, settings)
-    is_here = (local >= 0) & (local < layer.B.shape[0])
-    index = jnp.where(is_here, local, 0)
-    label_weights = layer.B[index].astype(layer.dtype)
-    products = (layer.h.astype(label_weights.dtype) * label_weights).sum(-1)
-    s_y = affine(products, layer, None if layer.bias is None else layer.bias[index])
-    s_y = capped(total(jnp.where(is_here, s_y, 0), settings.axis), settings)
-    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), s_y, jnp.nan)
+    r"""$s'_y$; NaN for an index that no class has."""
 
+    def uncapped(local: Indices) -> PerExample:
+        weights = layer.B[local].astype(layer.dtype)
+        products = (layer.h.astype(weights.dtype) * weights).sum(-1)
+        return affine(products, layer, None if layer.bias is None else layer.bias[local])
 
-def local_labels(y: Indices, layer: Layer, settings: Settings) -> Indices:
-    """The labels as indices of this device's classes."""
-    return y - first_class(layer.B.shape[0], settings.axis)
+    return capped(of_labels(uncapped, y, layer, settings, jnp.nan), settings)
 
 
 def weights_of_labels(
     class_weights: Float[Array, "classes"], y: Indices, layer: Layer, settings: Settings
 ) -> PerExample:
-    r"""$w_y$, from the device that has the class; 1 for an index that no class has, whose R is NaN."""
-    local = local_labels(y, layer, settings)
-    is_here = (local >= 0) & (local < layer.B.shape[0])
-    w_y = total(jnp.where(is_here, class_weights[jnp.where(is_here, local, 0)], 0), settings.axis)
-    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), w_y, 1)
+    r"""$w_y$; 1 for an index that no class has, whose R is NaN."""
+    return of_labels(lambda local: class_weights[local], y, layer, settings, 1)
+
+
+def of_labels(
+    of: Callable[[Indices], PerExample], y: Indices, layer: Layer, settings: Settings, otherwise: float
+) -> PerExample:
+    """`of` the labels, as indices of the classes of the device that has theirs; else `otherwise`."""
+    classes, local = layer.B.shape[0], local_labels(y, layer, settings)
+    is_here = (local >= 0) & (local < classes)
+    found = total(jnp.where(is_here, of(jnp.where(is_here, local, 0)), 0), settings.axis)
+    return jnp.where(y < all_classes(classes, settings.axis), found, otherwise)
+
+
+def local_labels(y: Indices, layer: Layer, settings: Settings) -> Indices:
+    """The labels as indices of this device's classes."""
+    return y - first_class(layer.B.shape[0], settings.axis)
 
 
 def affine(products: Array, layer: Layer, bias: Array | None) -> Array:
