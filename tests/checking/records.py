@@ -40,6 +40,7 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "value": lambda *x: (x[0] ** 2).reshape(len(x[0]), -1).sum(1),
         "claimed_mode": "reverse",
         "modes": {},
+        "resteps": None,
         "measured": None,
         "stepped": None,
         "in_doubt_alone": False,

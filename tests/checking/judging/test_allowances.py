@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from manual_grads.checking import check_gradient
-from manual_grads.checking.judging.allowances import lost_digits, with_formula_allowance
+from manual_grads.checking.judging.allowances import lost_digits, with_formula_allowance, with_own_spread
 from manual_grads.checking.trials.calls import Outcome
 from manual_grads.checking.truth.evaluated import MAGNIFICATION
 from manual_grads.checking.truth.primitives import coarsest_eps
-from tests.checking.records import U, claim_of, expected_of, leaf_of, oracles_of, trial_of
+from tests.checking.records import U, call_of, claim_of, expected_of, leaf_of, oracles_of, trial_of
 
 POINTS = [np.ones((4, 2))]
 
@@ -96,6 +96,14 @@ def test_a_formula_may_be_as_coarse_as_the_example(manual, example_eps, u):
     assert asked == [MAGNIFICATION * u]
     coarse = 8 * u if u > 2.0**-53 else 0.0  # of the result's size, for what isn't noise
     np.testing.assert_allclose(right.leaves[0].allowance, 4 * U + 8 * u + coarse)
+
+
+def test_what_cannot_be_looked_into_is_allowed_eight_times_what_an_ulp_of_its_inputs_does():
+    trial = trial_of([np.ones((4, 2))], [call_of(lambda x: 3 * x, 4)])
+    right = with_own_spread(expected_of(leaf_of(np.ones((4, 2)), allowance=np.zeros((4, 2)))), trial)
+    most = 8 * 3 * 2.0**-52
+    assert (right.leaves[0].allowance <= 1.5 * most).all()  # rounded to an ULP of 3, which is 2ε
+    assert (right.leaves[0].allowance >= 0.4 * most).all()  # the largest of ten numbers of up to an ULP
 
 
 @pytest.mark.parametrize(("thousands", "said"), [(1, False), (8, True)])
