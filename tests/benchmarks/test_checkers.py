@@ -6,6 +6,7 @@ from benchmarks import checkers
 from tests.checking.corpus.right import RIGHT
 from tests.checking.corpus.wrong import WRONG
 
+pytestmark = pytest.mark.xdist_group("checkers")  # one survey is enough
 NAMES = ["sigmoid: sign", "sigmoid: zero beyond 8", "softmax: sign", "sigmoid, σ(1 − σ)"]
 
 

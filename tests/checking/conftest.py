@@ -21,6 +21,11 @@ def shared_oracles(monkeypatch):
 def undiagnosed(monkeypatch):
     """A rejection doesn't say why, which takes as long as to find it."""
     monkeypatch.setattr(mismatch, "diagnosis", lambda *_: [])
+
+
+@pytest.fixture(autouse=True)
+def unmended(monkeypatch):
+    """What mends a rejected gradient isn't looked for, which takes longer than all else; `repair/` has its tests."""
     monkeypatch.setattr(mismatch, "repairs_of", lambda *_: ([], ""))
 
 
