@@ -39,7 +39,9 @@ def by_hand(fmt, factor=1.0):
 check = partial(check_gradient, forward, args=(X, W, C), by=partial(vjp, argnums=(0, 1)), dtypes="float32")
 
 
-@pytest.mark.parametrize("thorough", [pytest.param(False, marks=pytest.mark.smoke), True])
+@pytest.mark.parametrize(
+    "thorough", [pytest.param(False, marks=pytest.mark.smoke), pytest.param(True, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("fmt", MANTISSA_BITS)
 def test_what_is_granted_is_allowed_and_no_wrong_factor(fmt, thorough):
     report = check(by_hand(fmt), products=fmt, thorough=thorough)

@@ -5,7 +5,6 @@ exponential to use; the one without chooses the fastest that is exact.
 """
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.inputs import are_indices
@@ -47,8 +46,9 @@ def common_part(gradient: Float[Array, "*batch classes"], t: Float[Array, "*batc
 
     For $\sum_l \partial_l R = 0$, but for roundings, which a large part that logits have in common would multiply.
     """
-    mean = row_sum(jnp.abs(gradient) * t) / row_sum(jnp.abs(gradient))
-    return lax.stop_gradient(jnp.where(jnp.isfinite(mean), mean, 0))
+    total = row_sum(jnp.abs(gradient))
+    mean = row_sum(jnp.abs(gradient) * t) / jnp.where(total == 0, 1, total)
+    return jnp.where(jnp.isfinite(mean), mean, 0)
 
 
 def total_weight(labels: Array, classes: int) -> Float[Array, "*batch"]:
