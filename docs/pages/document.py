@@ -1,12 +1,9 @@
 """The pages of the document: a page a task, every line with its reason, its verdict, its code and its digits."""
 
-import ast
 import inspect
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +14,9 @@ from docs.pages import fate
 from docs.pages.latex import NAMED, latex
 from manual_grads import derivations
 from manual_grads.derivations.lines import Chain, Misprint, random_draw
+from manual_grads.derivations.source import source
 from manual_grads.derivations.verdicts import MAX_BALL_RADIUS, LineVerdict, judge
+from manual_grads.formulas.textbook import textbook_form
 from manual_grads.rules import RULES
 
 BITS_SHOWN = -round(math.log2(MAX_BALL_RADIUS))
@@ -58,10 +57,13 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
             yield from chain_lines(chain, folder, f"{name}-{number}")
         yield from definitions(module)
     tasks = {chain.task for module in modules for chain in module.CHAINS}
-    rules = [rule for rule in RULES.values() if rule.equation in tasks]
-    if rules:
-        yield "## The functions that these lines are\n"
-        yield from (f"- {{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}" for rule in rules)
+    forms = [(rule, textbook_form(rule)) for rule in RULES.values() if rule.equation in tasks]
+    if forms:
+        yield "## The functions that these lines are\n\nEach is here as a textbook has it, for one example. Behind its"
+        yield "name is the form that the package exports, which keeps the digits that this one loses.\n"
+        for rule, form in forms:
+            yield f"{{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}:\n"
+            yield f"```python\n{source(form)}\n```\n" if form else ""
 
 
 def misprints() -> Iterator[str]:
@@ -156,31 +158,3 @@ def sentence(words: str) -> str:
     first, *_ = words.split()
     capital = first.isalpha() and len(first) > 1 and first not in NAMED
     return (words[0].upper() if capital else words[0]) + words[1:] + "."
-
-
-def source(function: Callable[..., Any]) -> str:
-    """The code that a line is: a lambda as it is written, or a function without its docstring."""
-    if function.__name__ != "<lambda>":
-        whole = textwrap.dedent(inspect.getsource(function))
-        documented = ast.parse(whole).body[0]
-        assert isinstance(documented, ast.FunctionDef)
-        return f"def {whole.split('def ', 1)[1].splitlines()[0]}\n" + "\n".join(
-            whole.splitlines()[documented.body[1].lineno - 1 :]
-        )
-    file = inspect.getsourcefile(function)
-    assert file
-    text, lambdas = parsed(file)
-    first = min(
-        (node for node in lambdas if node.lineno == function.__code__.co_firstlineno), key=lambda node: node.col_offset
-    )
-    segment = ast.get_source_segment(text, first)
-    assert segment
-    head, *rest = segment.splitlines()
-    return "\n".join([head, *textwrap.indent(textwrap.dedent("\n".join(rest)), "    ").splitlines()])
-
-
-@cache
-def parsed(file: str) -> tuple[str, list[ast.Lambda]]:
-    """A file's text and its lambdas."""
-    text = Path(file).read_text(encoding="utf-8")
-    return text, [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Lambda)]

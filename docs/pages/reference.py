@@ -12,6 +12,8 @@ from typing import Any
 import manual_grads
 from docs.pages.accuracy import measured
 from manual_grads import __main__, checking, nn, rules
+from manual_grads.derivations.source import source
+from manual_grads.formulas.textbook import textbook_form
 from manual_grads.rules import RULES
 
 SECTION = re.compile(r"^(Args|Returns|Raises|From):[ \n]", re.MULTILINE)
@@ -86,6 +88,9 @@ def described(module: str, name: str, value: Any) -> Iterator[str]:
         yield ""
     if module == "manual_grads" and name in RULES:
         yield f"**Claim**\n\n`{name} == {RULES[name].claim}`, which `manual-grads verify` verifies. {measured(name)}\n"
+        if form := textbook_form(RULES[name]):
+            yield "**In a textbook's code**, for one example, without the digits that this function keeps:\n"
+            yield f"```python\n{source(form)}\n```\n"
 
 
 def split(docstring: str) -> tuple[str, dict[str, str]]:

@@ -51,7 +51,7 @@ def test_a_page_has_every_line_with_its_reason_and_its_misprint(tmp_path):
             assert document.latex(line.misprint.printed) in page
             assert line.misprint.why in page
     assert page.count("✓ proved for K = 2, 3, 4") == 6
-    assert "{py:func}`manual_grads.logloss_grad`" in page
+    assert "{py:func}`manual_grads.logloss_grad`, of line 19.2:\n\n```python\ndef logloss_grad(g, y):\n" in page
 
 
 @pytest.mark.smoke
@@ -125,6 +125,13 @@ def test_every_public_name_is_in_the_reference(module):
     assert len(names) >= 4
     for name in names:
         assert re.search(rf"^````\{{py:(?:function|class)\}} {name}\b", page, re.M), name
+
+
+@pytest.mark.smoke
+def test_beside_a_derivative_is_the_textbook_s_code():
+    page = "\n".join(reference.module_page(mg))
+    assert "def softmax_jacobian(s):\n    g = softmax(s)\n    return jnp.diag(g) - jnp.outer(g, g)\n```" in page
+    assert page.count("**In a textbook's code**") == sum(bool(rule.equation) for rule in rules.RULES.values())
 
 
 def undocumented(x): ...

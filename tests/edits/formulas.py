@@ -146,6 +146,18 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             batch("two_layer_jacobians-integer"),
         ),
     ],
+    "textbook.py": [
+        (
+            "jnp.diag(g) - jnp.outer(g, g)",
+            "jnp.diag(g) + jnp.outer(g, g)",
+            "tests/formulas/test_textbook.py::test_it_equals_autodiff[softmax_jacobian]",
+        ),
+        (
+            "y.sum() * softmax(s) - y",
+            "softmax(s) - y",
+            f"tests/formulas/test_textbook.py::test_it_equals_autodiff[{GRAD}-distribution]",
+        ),
+    ],
     "examples.py": [
         (
             "size=sizes.batch), jnp.int32)",
