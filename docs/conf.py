@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf
 project, author, release = "manual_grads", PROJECT["authors"][0]["name"], PROJECT["version"]
 copyright = f"{author}. Apache 2.0"
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.viewcode", "sphinx-mathjax-offline"]
-exclude_patterns = ["_build", ".jupyter_cache", "jupyter_execute", "pages", "results"]
+exclude_patterns = ["_build", ".jupyter_cache", "jupyter_execute", "pages", "results", "*.ipynb"]
 
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

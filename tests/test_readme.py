@@ -76,7 +76,7 @@ def test_its_figures_of_checkers_are_those_of_the_page():
 
 @pytest.mark.smoke
 def test_the_number_of_misprints_is_right():
-    assert f"the {sum(bool(line.misprint) for chain in CHAINS for line in chain.lines)} misprints" in PROSE
+    assert f"[{sum(bool(line.misprint) for chain in CHAINS for line in chain.lines)} misprints](" in PROSE
 
 
 @pytest.mark.smoke

@@ -1,4 +1,7 @@
-"""The pages of the document: a page a task, every line with its reason, its verdict, its code and its digits."""
+"""The pages of the document: a page a task, every line with its reason, its verdict, its code and its digits.
+
+`python -m docs.pages.document` writes the table of the misprints, which is kept, as README links to it.
+"""
 
 import inspect
 import math
@@ -19,13 +22,13 @@ from manual_grads.derivations.verdicts import MAX_BALL_RADIUS, LineVerdict, judg
 from manual_grads.formulas.textbook import textbook_form
 from manual_grads.rules import RULES
 
+MISPRINTS = Path(__file__).parents[1] / "document" / "misprints.md"
 BITS_SHOWN = -round(math.log2(MAX_BALL_RADIUS))
 
 
 def write(folder: Path) -> None:
     """Writes a page for each task into a folder, and the pictures beside them."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder.parent / "misprints.md").write_text("\n".join(misprints()) + "\n", encoding="utf-8")
     for name, modules in pages().items():
         (folder / f"{name}.md").write_text("\n".join(page(name, modules, folder)) + "\n", encoding="utf-8")
 
@@ -69,13 +72,13 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
 def misprints() -> Iterator[str]:
     """The page of what is misprinted: as a table."""
     lines = [(chain.task, line) for chain in derivations.CHAINS for line in chain.lines if line.misprint]
-    yield f"# The misprints\n\n{len(lines)} lines of the document are false as they are printed. Each is refuted, by"
-    yield "balls that don't touch or by shapes that don't fit, and its correction is proved.\n"
-    yield "::::{container} misprints\n\n| task | as printed | corrected | why |\n|---|---|---|---|"
+    yield "# The misprints\n\nWritten by `python -m docs.pages.document`.\n"
+    yield f"{len(lines)} lines of the document are false as they are printed. Each is refuted, by balls that don't"
+    yield "touch or by shapes that don't fit, and its correction is proved: `manual-grads verify` does both.\n"
+    yield "| task | as printed | corrected | why |\n|---|---|---|---|"
     for task, line in lines:
         assert line.misprint
         yield f"| {task} | ${latex(line.misprint.printed)}$ | ${latex(line.text)}$ | {line.misprint.why} |"
-    yield "\n::::"
 
 
 def heading(module: ModuleType) -> str:
@@ -158,3 +161,7 @@ def sentence(words: str) -> str:
     first, *_ = words.split()
     capital = first.isalpha() and len(first) > 1 and first not in NAMED
     return (words[0].upper() if capital else words[0]) + words[1:] + "."
+
+
+if __name__ == "__main__":
+    MISPRINTS.write_text("\n".join(misprints()) + "\n", encoding="utf-8")

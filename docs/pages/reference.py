@@ -57,7 +57,7 @@ def module_page(module: Any) -> Iterator[str]:
 
 def overview() -> Iterator[str]:
     """A table of the functions: each with the first sentence of its docstring, which is its formula."""
-    yield "| function | formula | line of the document |\n|---|---|---|"
+    yield "| function | formula | task |\n|---|---|---|"
     for name in public(manual_grads):
         formula = (inspect.getdoc(getattr(manual_grads, name)) or "").partition("\n")[0].replace("|", r"\vert ")
         task = RULES[name].equation if name in RULES else ""

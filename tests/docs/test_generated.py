@@ -61,6 +61,7 @@ def test_every_misprint_is_in_their_table():
         if line.misprint:
             row = f"| {chain.task} | ${document.latex(line.misprint.printed)}$ | ${document.latex(line.text)}$ |"
             assert row in page
+    assert document.MISPRINTS.read_text(encoding="utf-8") == f"{page}\n", "run: python -m docs.pages.document"
 
 
 @pytest.mark.smoke
