@@ -63,7 +63,7 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
     forms = [(rule, textbook_form(rule)) for rule in RULES.values() if rule.equation in tasks]
     if forms:
         yield "## The functions that these lines are\n\nEach is here as a textbook has it, for one example. Behind its"
-        yield "name is the form that the package exports, which keeps the digits that this one loses.\n"
+        yield "name is the form that the package exports, which keeps its digits where this one loses them.\n"
         for rule, form in forms:
             yield f"{{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}:\n"
             yield f"```python\n{source(form)}\n```\n" if form else ""

@@ -89,7 +89,7 @@ def described(module: str, name: str, value: Any) -> Iterator[str]:
     if module == "manual_grads" and name in RULES:
         yield f"**Claim**\n\n`{name} == {RULES[name].claim}`, which `manual-grads verify` verifies. {measured(name)}\n"
         if form := textbook_form(RULES[name]):
-            yield "**In a textbook's code**, for one example, without the digits that this function keeps:\n"
+            yield "**In a textbook's code**, for one example; that of this function is behind “source”:\n"
             yield f"```python\n{source(form)}\n```\n"
 
 

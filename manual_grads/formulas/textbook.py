@@ -1,4 +1,4 @@
-r"""The derivatives as a textbook has them, for one example: the lines of the document, typed in.
+r"""The functions and their derivatives as a textbook has them, for one example: the lines of the document, typed in.
 
 The functions of these names that the package exports equal them for real numbers, and keep the digits that these lose.
 y is the label as a vector: one-hot, or a distribution over the classes. s are the logits, g the probabilities.
@@ -10,11 +10,15 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.plain import sigmoid, softmax
-from manual_grads.rules import Rule, value
+from manual_grads.rules import Rule
 
 
-def sigmoid_grad(z: Float[Array, ""]) -> Float[Array, ""]:
+def sigmoid(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$1 / (1 + e^{-z})$."""
+    return 1 / (1 + jnp.exp(-z))
+
+
+def sigmoid_grad(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     r"""$\sigma (1 - \sigma)$."""
     return sigmoid(z) * (1 - sigmoid(z))
 
@@ -22,6 +26,17 @@ def sigmoid_grad(z: Float[Array, ""]) -> Float[Array, ""]:
 def sigmoid_jacobian(z: Float[Array, "n"]) -> Float[Array, "n n"]:
     r"""$\mathrm{diag}(\sigma')$."""
     return jnp.diag(sigmoid_grad(z))
+
+
+def softmax(s: Float[Array, "classes"]) -> Float[Array, "classes"]:
+    r"""$e^{s_k} / \sum_l e^{s_l}$."""
+    e = jnp.exp(s)
+    return e / e.sum()
+
+
+def log_softmax(s: Float[Array, "classes"]) -> Float[Array, "classes"]:
+    r"""$s_k - \ln \sum_l e^{s_l}$."""
+    return s - jnp.log(jnp.exp(s).sum())
 
 
 def softmax_jacobian(s: Float[Array, "classes"]) -> Float[Array, "classes classes"]:
@@ -42,9 +57,19 @@ def softmax_vjp(s: Float[Array, "classes"], c: Float[Array, "classes"]) -> Float
     return g * (c - g @ c)
 
 
+def logloss(g: Float[Array, "classes"], y: Float[Array, "classes"]) -> Float[Array, ""]:
+    r"""$-\sum_k y_k \ln g_k$."""
+    return -(y * jnp.log(g)).sum()
+
+
 def logloss_grad(g: Float[Array, "classes"], y: Float[Array, "classes"]) -> Float[Array, "classes"]:
     r"""$-y_k / g_k$."""
     return -y / g
+
+
+def softmax_cross_entropy(s: Float[Array, "classes"], y: Float[Array, "classes"]) -> Float[Array, ""]:
+    r"""$-\sum_k y_k \ln g_k(s)$."""
+    return logloss(softmax(s), y)
 
 
 def softmax_cross_entropy_grad(s: Float[Array, "classes"], y: Float[Array, "classes"]) -> Float[Array, "classes"]:
@@ -78,6 +103,16 @@ def softmax_cross_entropy_hvp(
 ) -> Float[Array, "classes"]:
     r"""$(\sum_k y_k)\, g \circ (t - g^T t)$."""
     return y.sum() * softmax_jvp(s, t)
+
+
+def two_layer_loss(
+    x: Float[Array, "inputs"],
+    A: Float[Array, "hidden inputs"],
+    B: Float[Array, "classes hidden"],
+    y: Float[Array, "classes"],
+) -> Float[Array, ""]:
+    r"""$L(g(B\,\sigma(Ax)))$."""
+    return softmax_cross_entropy(B @ sigmoid(A @ x), y)
 
 
 def two_layer_grads(
@@ -116,5 +151,5 @@ def two_layer_jacobians(
 
 
 def textbook_form(rule: Rule) -> Callable[..., Any] | None:
-    """A rule's function as a textbook has it; of a value, it is what the value is claimed to equal."""
-    return rule.forward if rule.by is value else globals().get(rule.name)
+    """A rule's function as a textbook has it, if it is here."""
+    return globals().get(rule.name)

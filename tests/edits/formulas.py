@@ -150,12 +150,12 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         (
             "jnp.diag(g) - jnp.outer(g, g)",
             "jnp.diag(g) + jnp.outer(g, g)",
-            "tests/formulas/test_textbook.py::test_it_equals_autodiff[softmax_jacobian]",
+            "tests/formulas/test_textbook.py::test_it_equals_what_the_rule_claims[softmax_jacobian]",
         ),
         (
             "y.sum() * softmax(s) - y",
             "softmax(s) - y",
-            f"tests/formulas/test_textbook.py::test_it_equals_autodiff[{GRAD}-distribution]",
+            f"tests/formulas/test_textbook.py::test_it_equals_what_the_rule_claims[{GRAD}-distribution]",
         ),
     ],
     "examples.py": [
