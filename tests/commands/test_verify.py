@@ -51,7 +51,7 @@ def test_json_has_stable_keys(few_rules_and_lines, capsys):
             assert set(check) == {"dtype", "check", "points", "ulp", "part", "passed"}
             assert check["passed"]
     for line in results["lines"]:
-        keys = {"task", "line", "proved", "confirmed_by_balls", "float64_error", "misprint", "passed"}
+        keys = {"task", "line", "reason", "code", "proved", "confirmed_by_balls", "float64_error", "misprint", "passed"}
         assert set(line) == keys
     assert results["digits"]["examples"] == 1797
     assert results["digits"]["passed"]
