@@ -61,7 +61,12 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
     rules = [rule for rule in RULES.values() if rule.equation in tasks]
     if rules:
         yield "## The functions that these lines are\n"
-        yield from (f"- {{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}" for rule in rules)
+        yield from (f"- {{py:func}}`manual_grads.{rule.name}`, {of(rule.equation)}" for rule in rules)
+
+
+def of(equation: str) -> str:
+    """Which lines a rule is of."""
+    return f"of line {equation}" if equation[0].isdigit() else f"{equation} the document"
 
 
 def misprints() -> Iterator[str]:
