@@ -146,10 +146,10 @@ def train(seed: int, advance: Callable[[], Any]) -> Words:
 
 def on(text: Text, weights: Weights) -> tuple[float, float]:
     """The mean loss of a text's words, without smoothing, and the share of those that are predicted."""
-    labels = jnp.asarray(text.labels)
+    before, labels = jnp.asarray(text.before), jnp.asarray(text.labels)
     evaluate = jax.jit(
         lambda weights: nn.linear_softmax_cross_entropy(
-            *layer(weights, text.before)[:2], labels, bias=weights["b"], ignore_index=IGNORED, has_aux=True
+            *layer(weights, before)[:2], labels, bias=weights["b"], ignore_index=IGNORED, has_aux=True
         )
     )
     loss, aux = evaluate(weights)

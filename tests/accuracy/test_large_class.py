@@ -1,6 +1,7 @@
 """The true gradients of a linear layer's loss are the derivatives of that loss; their magnitudes, what errors do."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def by_series(h, B, b, scale):
     args = h, B, b, scale
 
     def of(i):
-        return lambda x: loss(*args[:i], x, *args[i + 1 :])
+        return lambda x: loss(*(x if j == i else arg for j, arg in enumerate(args)))
 
     return [derivative(of(i), x) for i, x in enumerate(args)]
 
@@ -49,7 +50,7 @@ def test_a_magnitude_is_what_a_perturbation_comes_to(bias):
     """h, B and b wrong by u: to first order, no gradient is wrong by more than u times its magnitude."""
     u = 2.0**-60
     random = np.random.default_rng(1)
-    args = [as_balls(x) * (1 + u * as_balls(random.choice([-1.0, 1.0], x.shape))) for x in (H, B, bias)]
+    args: Any = [as_balls(x) * (1 + u * as_balls(random.choice([-1.0, 1.0], x.shape))) for x in (H, B, bias)]
     moved = by_series(*args, arb(float(SCALE)))
     exact = truths.grads(H, B, Y, bias, SCALE, W, *NUMBERS)
     magnitudes = truths.grads_magnitude(0.0, H, B, Y, bias, SCALE, W, *NUMBERS)
