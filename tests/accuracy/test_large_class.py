@@ -1,7 +1,6 @@
 """The true gradients of a linear layer's loss are the derivatives of that loss; their magnitudes, what errors do."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +49,9 @@ def test_a_magnitude_is_what_a_perturbation_comes_to(bias):
     """h, B and b wrong by u: to first order, no gradient is wrong by more than u times its magnitude."""
     u = 2.0**-60
     random = np.random.default_rng(1)
-    args: Any = [as_balls(x) * (1 + u * as_balls(random.choice([-1.0, 1.0], x.shape))) for x in (H, B, bias)]
-    moved = by_series(*args, arb(float(SCALE)))
+    args = [as_balls(x) * (1 + u * as_balls(random.choice([-1.0, 1.0], x.shape))) for x in (H, B, bias)]
+    h, weights, b = args
+    moved = by_series(h, weights, b, arb(float(SCALE)))
     exact = truths.grads(H, B, Y, bias, SCALE, W, *NUMBERS)
     magnitudes = truths.grads_magnitude(0.0, H, B, Y, bias, SCALE, W, *NUMBERS)
     for got, want, magnitude in zip(moved, exact, magnitudes, strict=True):
