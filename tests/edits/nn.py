@@ -16,8 +16,8 @@ DIGITS = f"{OPTIONS}::test_no_option_costs_a_saturated_example_its_digits"
 ACCELERATOR = f"{PLATFORMS}::test_an_accelerator_s_way_gives_the_true_gradients"
 SATURATED = "test_saturated_examples_keep_their_digits"
 MASKED_LABEL = "test_a_masked_label_costs_infinity_and_has_a_finite_gradient"
-UNCAPPED_LABEL = "total(jnp.where(is_here, s_y, 0), settings.axis)"
-WEIGHTS_HERE = "0), None)\n    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), w_y"
+UNCAPPED_LABEL = "of_labels(uncapped, y, layer, settings, jnp.nan)"
+WEIGHTS_HERE = "jnp.where(is_here, of(jnp.where(is_here, local, 0)), 0)"
 
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "sigmoid.py": [
@@ -84,17 +84,17 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("G *= 4 * e / jnp.square(1 + e)", "pass", WITHIN),
         ("G *= 4 * e / jnp.square(1 + e)", "G *= 1 - jnp.square(jnp.tanh(s / settings.soft_cap))", DIGITS),
         ("jnp.exp(capped(s, settings) - found.log_z)", "jnp.exp(s - found.log_z)", WITHIN),
-        ("capped(total(jnp.where(is_here, s_y, 0), settings.axis), settings)", UNCAPPED_LABEL, WITHIN),
+        ("capped(of_labels(uncapped, y, layer, settings, jnp.nan), settings)", UNCAPPED_LABEL, WITHIN),
         ("settings.label_smoothing * (1 - 1 / classes)", "settings.label_smoothing", WITHIN),
         ("of_others - settings.label_smoothing / classes", "of_others", WITHIN),
         ("found.log_z * g", "found.log_z * jnp.where(label, 0, g)", WITHIN),
         (
-            "affine(products, layer, None if layer.bias is None else layer.bias[index])",
+            "affine(products, layer, None if layer.bias is None else layer.bias[local])",
             "affine(products, layer, None)",
             WITHIN,
         ),
         (
-            "0), settings.axis)\n    return jnp.where(y < all_classes(layer.B.shape[0], settings.axis), w_y",
+            "total(jnp.where(is_here, of(jnp.where(is_here, local, 0)), 0), settings.axis)",
             WEIGHTS_HERE,
             SHARDED,
         ),
