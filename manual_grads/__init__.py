@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from manual_grads import program, versions  # noqa: F401 - first: before JAX; and before what an older JAX lacks
+from manual_grads.formulas.linear_softmax_cross_entropy import linear_softmax_cross_entropy_grads
 from manual_grads.formulas.logloss import logloss, logloss_grad
 from manual_grads.formulas.sigmoid import sigmoid, sigmoid_grad, sigmoid_jacobian
 from manual_grads.formulas.softmax import log_softmax, softmax, softmax_jacobian, softmax_jvp, softmax_vjp
@@ -18,6 +19,7 @@ from manual_grads.formulas.softmax_cross_entropy import (
 from manual_grads.formulas.two_layer import two_layer_grads, two_layer_jacobians, two_layer_loss, two_layer_vjp
 
 __all__ = [
+    "linear_softmax_cross_entropy_grads",
     "log_softmax",
     "logloss",
     "logloss_grad",

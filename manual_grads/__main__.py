@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
     )
     accuracy.add_argument("--plot", type=path, metavar="DIR", help="draw the pictures there, instead of the table")
-    train = commands.add_parser("train", help="train on handwritten digits, by hand and by autodiff; many classes")
+    train = commands.add_parser(
+        "train", help="train on handwritten digits and on words, by hand and by autodiff; many classes"
+    )
     train.add_argument("--seed", type=seed, default=0, help="seed of the weights and batches (default: 0)")
     train.add_argument("--epochs", type=positive, default=30, help="passes over the digits (default: 30)")
     train.add_argument("--plot", type=path, metavar="FILE", help="draw the loss curves there, too")

@@ -14,6 +14,7 @@ from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -51,7 +52,12 @@ class Rule(NamedTuple):
     @property
     def label_kinds(self) -> tuple[bool, ...]:
         """The values of `Sizes.soft_labels` that make a difference to its arguments."""
-        return (False, True) if "labels" in signature(self.manual).parameters else (False,)
+        if "labels" not in signature(self.manual).parameters:
+            return (False,)
+        indices, soft = (
+            self.example(jax.random.key(0), jnp.dtype("float32"), Sizes(soft_labels=s)) for s in (False, True)
+        )
+        return (False, True) if [x.dtype for x in indices] != [x.dtype for x in soft] else (False,)
 
 
 RULES: dict[str, Rule] = {}

@@ -65,8 +65,13 @@ def page(name: str, modules: list[ModuleType], folder: Path) -> Iterator[str]:
         yield "## The functions that these lines are\n\nEach is here as a textbook has it, for one example. Behind its"
         yield "name is the form that the package exports, which keeps its digits where this one loses them.\n"
         for rule, form in forms:
-            yield f"{{py:func}}`manual_grads.{rule.name}`, of line {rule.equation}:\n"
+            yield f"{{py:func}}`manual_grads.{rule.name}`, {of(rule.equation)}:\n"
             yield f"```python\n{source(form)}\n```\n" if form else ""
+
+
+def of(equation: str) -> str:
+    """Which lines a rule is of."""
+    return f"of line {equation}" if equation[0].isdigit() else f"{equation} the document"
 
 
 def misprints() -> Iterator[str]:

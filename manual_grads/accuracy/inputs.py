@@ -43,11 +43,13 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
     # The names of the arguments, and how many axes each has for one example.
     names = list(signature(rule.manual).parameters)
     axes = dict(zip(names, (arg.ndim for arg in rule.example(jax.random.key(0), jnp.float32, Sizes())), strict=True))
-    # The first of them, from the families; and the scores that say which class a label would saturate.
-    random = np.random.default_rng((seed, classes))
-    if "A" in names:
+    # Some of them, from the families; and the scores that say which class a label would saturate.
+    random, given = np.random.default_rng((seed, classes)), names
+    if "A" in names or "weights" in names:
         sizes = NETWORK if classes <= 10 else LARGE_NETWORK
-        families, *columns = zip(*networks(random, *sizes), strict=True)
+        base = networks(random, *sizes) if "A" in names else layers(random, *sizes[1:])
+        given = names if "A" in names else [name for name in names if name != "labels"]
+        families, *columns = zip(*base, strict=True)
         scores = np.zeros((len(families), sizes[-1]))
         scores[:, 0] = 1  # the label that some of them saturate
     else:
@@ -58,15 +60,15 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
         }[names[0]]
         families, rows = zip(*base(random, dtype, classes), strict=True)
         columns, scores = [rows], np.asarray(rows)
-    drawn = [np.asarray(column, np.float64).astype(dtype) for column in columns]
+    drawn = {name: np.asarray(x, np.float64).astype(dtype) for name, x in zip(given, columns, strict=False)}
     # The others, by their names.
-    for name in names[len(columns) :]:
+    for name in names:
         if name == "labels":
-            drawn.append(draw_labels(random, scores, labels, dtype))
-        else:
+            drawn[name] = draw_labels(random, scores, labels, dtype)
+        elif name not in drawn:
             shape = scores.shape[: 1 + axes[name]]
-            drawn.append((directions(random, shape) if axes[name] else cotangents(random, *shape)).astype(dtype))
-    return Cases(list(families), tuple(drawn))
+            drawn[name] = (directions(random, shape) if axes[name] else cotangents(random, *shape)).astype(dtype)
+    return Cases(list(families), tuple(drawn[name] for name in names))
 
 
 def logits(random: Generator, dtype: Any, classes: int) -> Named:
@@ -162,6 +164,29 @@ def networks(random: Generator, inputs: int, hidden: int, classes: int) -> Itera
         h = 1 / (1 + np.exp(-A @ x))
         B[0] += (margin + (B[1:] @ h).max() - B[0] @ h) * h / (h @ h)
         yield f"margin {margin:g}", x, A, B
+
+
+def layers(random: Generator, hidden: int, classes: int) -> Iterator[tuple[Any, ...]]:
+    """Linear layers with every option: family, h, B, b, α, w, c, ε and λ; of smoothing and z-loss, sometimes none.
+
+    The first class leads by a margin in some, of logits that are hardly capped.
+    """
+    for scale in (0.01, 0.3, 1.0, 1.0, 1.0, 3.0):
+        for cap in (3.0, 30.0):
+            h, B, b = (random.normal(0, scale, shape) for shape in ((hidden,), (classes, hidden), (classes,)))
+            alpha, w = random.normal(), random.uniform(0, 2, classes)
+            yield f"scale {scale:g}, cap {cap:g}", h, B, b, alpha, w, cap, random.uniform(0, 0.9), random.random()
+    # Each twice: the label of the one, but not of the other, is the class that leads.
+    for margin in np.repeat((10.0, 17.0, 20.0, 30.0, 60.0), 2):
+        for eps, lam in ((0.0, 0.0), (0.1, 0.0), (0.0, 1e-3)):
+            h, B = (random.normal(size=shape) for shape in ((hidden,), (classes, hidden)))
+            b, w = random.normal(size=classes), random.uniform(0.5, 2, classes)
+            B[0] += (margin + b.max() - b[0] + (B[1:] @ h).max() - B[0] @ h) * h / (h @ h)
+            yield f"margin {margin:g}, ε {eps:g}, λ {lam:g}", h, B, b, 1.0, w, 100.0, eps, lam
+        # The one that leads has a logit of 0: so is ln Z, nearly.
+        first = np.arange(classes) == 0
+        B, b = np.where(first[:, None], 0, B / 10), np.where(first, 0, -margin)
+        yield f"normalizer 1, margin {margin:g}", h, B, b, 1.0, w, 100.0, 0.0, 0.3
 
 
 def draw_labels(random: Generator, scores: np.ndarray, kind: str, dtype: Any) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Every rule measured in every format: in two threads, on the inputs of each size and kind of labels."""
 
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -47,7 +46,7 @@ def groups_of(rule: Rule, dtype: str, seed: int, exhaustive: bool) -> Iterator[i
     Distributions include one-hot ones: class indices are tried besides in float32 alone, lest it take more than a
     minute, nearly all of it compilation. The test suite makes every combination.
     """
-    kinds = inputs.LABELS[::-1] if "labels" in inspect.signature(rule.manual).parameters else inputs.LABELS[:1]
+    kinds = inputs.LABELS[::-1] if len(rule.label_kinds) > 1 else inputs.LABELS[:1]
     matrices = any(word in rule.name for word in ("jacobian", "hessian"))
     for classes in ALL_CLASSES if exhaustive else CLASSES:
         for kind in kinds if exhaustive or dtype == "float32" else kinds[:1]:

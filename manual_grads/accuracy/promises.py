@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from manual_grads.accuracy import network, truths
+from manual_grads.accuracy import large_class, network, truths
 from manual_grads.accuracy.ulp import TrueValues, certified
 from manual_grads.rules import Rule
 
@@ -40,6 +40,13 @@ def additions_of_network(x: Any, A: Any, B: Any, *labels: Any) -> int:
     return inputs + 2 * hidden + 2 * classes
 
 
+def additions_of_layer(h: Any, B: Any, *others: Any) -> int:
+    """The terms of Bh, of Σe^s, of Gᵀ B and of its product with h."""
+    del others
+    classes, hidden = B.shape
+    return 2 * hidden + 2 * classes
+
+
 # With labels, `ulp` is for a class index or a one-hot distribution, `magnitude` for any other.
 PROMISES: dict[str, Promise] = {
     "sigmoid": Promise(truths.sigmoid, 3),
@@ -62,6 +69,9 @@ PROMISES: dict[str, Promise] = {
     "two_layer_grads": Promise(network.grads, None, network.grads_magnitude, additions_of_network),
     "two_layer_vjp": Promise(network.vjp, None, network.vjp_magnitude, additions_of_network),
     "two_layer_jacobians": Promise(network.jacobians, None, network.jacobians_magnitude, additions_of_network),
+    "linear_softmax_cross_entropy_grads": Promise(
+        large_class.grads, None, large_class.grads_magnitude, additions_of_layer
+    ),
 }
 
 

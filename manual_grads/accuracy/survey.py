@@ -52,7 +52,8 @@ def known(rule: Rule, dtype: Any, cases: Cases) -> Known:
 
 def for_each_example(rule: Rule) -> Callable[..., Any]:
     """A rule's function for arguments with one leading axis: itself, unless each example has weights of its own."""
-    return jax.vmap(rule.manual) if "A" in signature(rule.manual).parameters else rule.manual
+    shared = {"A", "weights"} & set(signature(rule.manual).parameters)
+    return jax.vmap(rule.manual) if shared else rule.manual
 
 
 def autodiff(rule: Rule, dtype: Any) -> Callable[..., dict[str, Any]]:

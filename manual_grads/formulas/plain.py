@@ -1,11 +1,11 @@
-r"""The forward functions in a textbook's way, of exp, log, sum and max: what `jax.grad` is asked to differentiate.
+r"""The forward functions in a textbook's way, of exp, log, tanh, sum and max: what `jax.grad` is to differentiate.
 
 No function here has a derivative rule of its own, as `jax.nn.softmax` and `lax.logistic` have. What the package exports
 are more accurate forms of the same functions; each is claimed to be equal to its plain form.
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.inputs import Labels, as_distribution
 
@@ -45,6 +45,25 @@ def two_layer_loss(
 ) -> Float[Array, "*batch"]:
     r"""$L(g(B\,\sigma(Ax)))$."""
     return softmax_cross_entropy(sigmoid(x @ A.T) @ B.T, labels)
+
+
+def linear_softmax_cross_entropy(
+    hidden: Float[Array, "*batch hidden"],
+    weights: Float[Array, "classes hidden"],
+    labels: Int[Array, "*batch"],
+    bias: Float[Array, "classes"],
+    logit_scale: Float[Array, ""],
+    class_weights: Float[Array, "classes"],
+    soft_cap: Float[Array, ""],
+    label_smoothing: Float[Array, ""],
+    z_loss: Float[Array, ""],
+) -> Float[Array, "*batch"]:
+    r"""$-w_y \sum_k y'_k \ln g_k + \lambda\,(\ln Z)^2$ of capped logits; $y'_k = (1-\epsilon)\,I(k=y) + \epsilon/K$."""
+    s = soft_cap * jnp.tanh((logit_scale * (hidden @ weights.T) + bias) / soft_cap)
+    log_g = log_softmax(s)
+    y = (1 - label_smoothing) * as_distribution(labels, s).astype(s.dtype) + label_smoothing / s.shape[-1]
+    log_z = s[..., 0] - log_g[..., 0]  # of any class
+    return z_loss * log_z**2 - class_weights[labels] * (y * log_g).sum(-1)
 
 
 # The same network as the links of a chain: x → w → σ(w) → v → R.

@@ -1,11 +1,11 @@
-"""Whether the ways to train agree: step by step on the digits, and with many classes; and whether they learn."""
+"""Whether the ways to train agree, step by step: on the digits, with many classes, on words; and whether they learn."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.training import digits, large
+from manual_grads.training import digits, large, words
 
 EPOCHS = 30
 GOAL = 0.96  # of the held-out digits, after so many epochs
@@ -21,6 +21,8 @@ class Comparison(NamedTuple):
     apart: list[float]
     many: large.Large
     many_apart: list[float]
+    words: words.Words
+    words_apart: list[float]
     goal: float | None  # the share of the held-out digits to be reached; None where the epochs aren't those it is for
 
     @property
@@ -31,7 +33,9 @@ class Comparison(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether the ways agree, and reach the goal."""
-        return all(self.met.values()) and max(self.apart) <= CLOSE and max(self.many_apart) <= CLOSE
+        learned = all(self.met.values()) and all(self.words.met.values())
+        agree = max(self.apart) <= CLOSE and max(self.many_apart) <= CLOSE
+        return learned and agree and max(self.words_apart) <= self.words.allowed
 
 
 def steps_of(epochs: int) -> int:
@@ -40,11 +44,19 @@ def steps_of(epochs: int) -> int:
 
 
 def compare(epochs: int, seed: int, advance: Callable[[], Any]) -> Comparison:
-    """Trains on the digits in three ways, and a layer of many classes in two; `advance` is called after each step."""
+    """Trains on the digits in three ways, last layers of many classes in two; `advance` is called after each step."""
     runs = digits.train(digits.digits(), epochs, seed, advance)
     many = large.train(LARGE_STEPS, seed, advance)
-    apart, many_apart = differences(run.losses for run in runs.values()), differences(many.losses.values())
-    return Comparison(runs, apart, many, many_apart, GOAL if epochs == EPOCHS else None)
+    text = words.train(seed, advance)
+    return Comparison(
+        runs=runs,
+        apart=differences(run.losses for run in runs.values()),
+        many=many,
+        many_apart=differences(many.losses.values()),
+        words=text,
+        words_apart=differences(run.losses for run in text.runs.values()),
+        goal=GOAL if epochs == EPOCHS else None,
+    )
 
 
 def differences(losses: Iterable[list[float]]) -> list[float]:

@@ -1,6 +1,5 @@
 """Every rule keeps its promise on every family of inputs: jitted, one example at a time, batched, and by vmap."""
 
-import inspect
 from collections import Counter
 from functools import cache
 
@@ -38,7 +37,7 @@ def sizes(name, dtype):
 
 
 def kinds(rule):
-    return inputs.LABELS if "labels" in inspect.signature(rule.manual).parameters else inputs.LABELS[:1]
+    return inputs.LABELS if len(rule.label_kinds) > 1 else inputs.LABELS[:1]
 
 
 def is_daily(rule, dtype, classes, kind):

@@ -24,6 +24,8 @@ from manual_grads.rules import FLOATS, RULES
 from manual_grads.training.comparison import Comparison
 from manual_grads.training.digits import Run
 from manual_grads.training.large import Large
+from manual_grads.training.words import Run as RunOnWords
+from manual_grads.training.words import Words
 
 
 @pytest.fixture
@@ -102,6 +104,7 @@ RULE = [RULES["softmax_cross_entropy_hessian"], RULES["sigmoid"], RULES["two_lay
 WORST = Worst(2.3456, 12.0, 100_000, "spread 80", 12345, (np.zeros(3),))
 RUNS = {name: Run([2.3, 0.1], 0.97, 0.001) for name in ("by hand", "jax.grad of the plain network")}
 MANY = Large({"nn.linear_softmax_cross_entropy": [9.1, 3.2]}, {"nn.linear_softmax_cross_entropy": 10**7})
+WORDS = Words(4444, 0.3, 5.5, {name: RunOnWords([8.5, 4.5], 4.1, 0.25, 10**7) for name in MANY.losses})
 
 
 MEASURED = [Measured(r, d, 2**32, WORST, dict.fromkeys(["plain", "jax.nn"], WORST)) for r in RULE for d in FLOATS]
@@ -127,16 +130,18 @@ def test_tables_can_be_read_at_any_width(width, monkeypatch):
         width,
         lambda out: verify._rules_table(out, [RuleVerdict(rule, [], []) for rule in RULE]),
         lambda out: accuracy.table(out, MEASURED),
-        lambda out: train._digits_table(out, Comparison(RUNS, [0.0], MANY, [0.0], 0.96)),
+        lambda out: train._digits_table(out, Comparison(RUNS, [0.0], MANY, [0.0], WORDS, [0.0], 0.96)),
         lambda out: train._large_table(out, MANY),
+        lambda out: train._words_table(out, WORDS),
         lambda out: lines.misprints_table(out, line_verdicts()),
     )
     assert max(cell_len(line) for line in found) <= width
-    for name, times in [(rule.name, 1 + len(FLOATS)) for rule in RULE] + [(name, 1) for name in (*RUNS, *MANY.losses)]:
+    of_training = [(name, 1) for name in RUNS] + [(name, 2) for name in MANY.losses]
+    for name, times in [(rule.name, 1 + len(FLOATS)) for rule in RULE] + of_training:
         of_it = [line for line in found if f" {name} " in f" {line} "]
         assert len(of_it) >= times, name  # no name is broken
     ticks = [line for line in found if "✓" in line]
-    assert len(ticks) == len(RULE) * (1 + len(FLOATS)) + len(RUNS)
+    assert len(ticks) == len(RULE) * (1 + len(FLOATS)) + len(RUNS) + len(WORDS.runs)
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 120])

@@ -1,19 +1,24 @@
 """`manual-grads train`: what is learned, that the ways agree, and what a wrong gradient does."""
 
 import json
+from typing import Any
 
 import jax.numpy as jnp
 import pytest
 
+from manual_grads import nn
 from manual_grads.__main__ import main, parser
-from manual_grads.training import comparison, digits, large
+from manual_grads.training import comparison, digits, large, words
 
 
 @pytest.fixture
 def few_classes(monkeypatch):
-    """The second demonstration, on less."""
+    """The second demonstration, on less; and the third, in too few steps for anything to be learned."""
     monkeypatch.setattr(large, "CLASSES", 3001)
     monkeypatch.setattr(large, "EXAMPLES", 128)
+    monkeypatch.setattr(words, "STEPS", 3)
+    monkeypatch.setattr(words, "BATCH", 4)
+    monkeypatch.setattr(words, "GAIN", -100)
 
 
 def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
@@ -34,6 +39,15 @@ def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
     lean, dense = many["temporary_bytes"].values()
     assert lean < dense / 16
     assert all(losses[-1] < losses[0] for losses in many["losses"].values())
+    text = results["words"]
+    assert text["classes"] > 1000 and 0.1 < text["padding"] < 0.9
+    assert text["largest_difference"] <= text["allowed_difference"]
+    lean, dense = text["runs"].values()
+    assert lean["temporary_bytes"] < dense["temporary_bytes"] / 8
+    for run in text["runs"].values():
+        assert run["held_out_loss"] <= text["frequencies_loss"] - words.GAIN
+        assert run["accuracy"] > 0.1
+        assert len(run["losses"]) == words.STEPS
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -53,6 +67,8 @@ def test_the_table(few_classes, capsys):
     assert "no goal in 1 epochs: 96% of the digits held out is the one for 30" in printed
     assert "✗" not in printed
     assert "digits: epoch 1 of 1\nmany classes: nn.linear_softmax_cross_entropy\n" in printed
+    assert "words: nn.linear_softmax_cross_entropy\nwords: optax, dense\n" in printed
+    assert "by the words' frequencies alone" in printed
     assert "\x1b" not in printed
 
 
@@ -64,6 +80,26 @@ def test_a_wrong_gradient_is_seen(few_classes, monkeypatch, capsys):
     monkeypatch.setitem(digits.WAYS, "by hand", wrong)
     assert main(["train", "--epochs", "2", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["largest_difference"] > 100 * comparison.CLOSE
+
+
+@pytest.mark.parametrize("wrong", ["no bias", "no smoothing", "padding counts", "nothing learned"])
+def test_a_loss_without_one_of_its_options_is_seen(few_classes, monkeypatch, capsys, wrong):
+    def without(hidden, B, bias, labels):
+        bias = jnp.zeros_like(bias) if wrong == "no bias" else bias
+        smoothing = 0.0 if wrong == "no smoothing" else words.SMOOTHING
+        if wrong == "padding counts":
+            labels = jnp.where(labels == words.IGNORED, words.NONE, labels)
+        options: dict[str, Any] = {"label_smoothing": smoothing, "ignore_index": words.IGNORED}
+        return nn.linear_softmax_cross_entropy(hidden, B, labels, bias=bias, **options)
+
+    name = "nn.linear_softmax_cross_entropy"
+    if wrong == "nothing learned":
+        monkeypatch.setattr(words, "GAIN", 1)
+    else:
+        monkeypatch.setitem(words.WAYS, name, without)
+    assert main(["train", "--epochs", "1", "--json"]) == 1
+    text = json.loads(capsys.readouterr().out)["words"]
+    assert (text["largest_difference"] > text["allowed_difference"]) == (wrong != "nothing learned")
 
 
 def test_bad_usage(capsys):

@@ -18,6 +18,8 @@ def many(rule: str) -> str:
     return f"{FILE}::test_large_batch[{rule}]"
 
 
+LARGE = "linear_softmax_cross_entropy_grads"
+KEPT = f"tests/accuracy/test_survey.py::test_promise[{LARGE}-float32-10-index]"
 GRAD = "softmax_cross_entropy_grad"
 
 EDITS: dict[str, list[tuple[str, str, str]]] = {
@@ -116,6 +118,18 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("jnp.ones(s.shape[:-1], s.dtype))", "2 * jnp.ones(s.shape[:-1], s.dtype))", one(f"{GRAD}-integer")),
         ("else row_sum(labels)", "else labels.max(-1)", one("softmax_cross_entropy_hessian-distribution")),
+    ],
+    "linear_softmax_cross_entropy.py": [
+        ("with_entry(g, y, -sum_without(g, y))", "with_entry(g, y, entry(g, y) - 1)", KEPT),
+        ("jnp.log1p(sum_without(g, largest) / entry(g, largest))", "-jnp.log(g.max(-1))", KEPT),
+        ("4 * e / jnp.square(1 + e)", "1 - jnp.tanh(s / c) ** 2", KEPT),
+        ("4 * e / jnp.square(1 + e)", "1.0", one(LARGE)),
+        ("- 1 / s.shape[-1])", "- 1)", one(LARGE)),
+        ("2 * lam", "lam", one(LARGE)),
+        ("w_y * (g_minus_y + smoothing)", "w_y * g_minus_y + smoothing", one(LARGE)),
+        ("db, dalpha = alpha * dp,", "db, dalpha = dp,", one(LARGE)),
+        ("G.sum(batch), (h", "G.mean(batch), (h", batch(LARGE)),
+        ("(h * dp).sum()", "(alpha * h * dp).sum()", one(LARGE)),
     ],
     "two_layer.py": [
         ("* sigmoid_grad(w)", "* sigmoid(w)", one("two_layer_grads-integer")),

@@ -4,6 +4,9 @@ FORWARDS = "tests/test_against_autodiff.py::test_forwards_of_jax_nn_and_optax_an
 MASKED = "tests/nn/test_masked_classes.py"
 LINEAR = "tests/nn/linear_cross_entropy/test_loss.py"
 OPTIONS = "tests/nn/linear_cross_entropy/test_options.py"
+CERTIFIED = "tests/nn/linear_cross_entropy/test_certified.py"
+LOSSES = "test_saturated_examples_have_the_losses_that_balls_have"
+GRADIENTS = "test_saturated_examples_have_the_gradients_that_balls_have"
 PRODUCTS = "tests/nn/linear_cross_entropy/test_products.py"
 PLATFORMS = "tests/nn/linear_cross_entropy/test_platforms.py"
 SHARDED = "tests/nn/sharding/test_sharding.py"
@@ -54,7 +57,14 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return summed([dh_T, *(", "return summed([*(", f"{LINEAR}::test_prime_sizes"),
         ("s = capped(s, settings)\n        others", "others", f"{WITHIN}"),
         ("else so_far.spread + (finite_s_y - s)", "else so_far.spread + (finite_s_y - 2 * s)", WITHIN),
-        ("if layer.bias is None else jnp.where(m == -jnp.inf, 0, m)", "", f"{OPTIONS}::{MASKED_LABEL}"),
+        ("shift = jnp.where(m == -jnp.inf, 0, m)", "shift = m", f"{OPTIONS}::{MASKED_LABEL}"),
+        ("loss=ahead + log_sum", "loss=(jnp.maximum(m, s_y) + log_sum) - s_y", f"{CERTIFIED}::{LOSSES}"),
+        (
+            "log_z=jnp.maximum(m, s_y) + log_sum",
+            "log_z=jnp.maximum(m, s_y) + jnp.log(o * jnp.exp(jnp.minimum(d, 0)) + jnp.exp(-ahead))",
+            f"{CERTIFIED}::{GRADIENTS}",
+        ),
+        ("jnp.expm1(-ahead)", "(jnp.exp(-ahead) - 2)", f"{CERTIFIED}::{LOSSES}"),
         ("dB *= layer.scale.astype(dtype)", "pass", WITHIN),
         ("dB += rows(written, first, classes)", "pass", ACCELERATOR),
         ("rows(dbias, first, classes) + G.sum(1)", "G.sum(1)", ACCELERATOR),
@@ -68,6 +78,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "linear_cross_entropy/logits.py": [
         ("jnp.expm1(-found.loss), g", "jnp.exp(-found.loss) - 1, g", f"{LINEAR}::{SATURATED}"),
+        ("= jnp.expm1(-found.loss)", "= jnp.exp(-found.loss) - 1", f"{CERTIFIED}::{GRADIENTS}"),
         ("G *= 4 * e / jnp.square(1 + e)", "pass", WITHIN),
         ("G *= 4 * e / jnp.square(1 + e)", "G *= 1 - jnp.square(jnp.tanh(s / settings.soft_cap))", DIGITS),
         ("jnp.exp(capped(s, settings) - found.log_z)", "jnp.exp(s - found.log_z)", WITHIN),

@@ -11,7 +11,8 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.inputs import as_floats, as_indices, as_known, as_shaped, as_vectors
+from manual_grads.formulas.inputs import as_floats, as_indices, as_known, as_shaped
+from manual_grads.formulas.linear_softmax_cross_entropy import as_label_array, as_linear_layer
 from manual_grads.nn.linear_cross_entropy.options import Layer, Settings
 from manual_grads.nn.linear_cross_entropy.products import PRECISIONS, products_of
 
@@ -23,14 +24,7 @@ def as_layer(hidden: Any, weights: Any, bias: Any = None, logit_scale: Any = 1.0
         TypeError: if one isn't floating.
         ValueError: if one's shape doesn't fit, or there are no classes.
     """
-    hidden, weights = as_vectors("hidden", hidden), as_floats("weights", weights, ndim=2)
-    if weights.shape[0] == 0:
-        raise ValueError(f"weights has shape {weights.shape}, expected at least one class on the first axis")
-    if weights.shape[1] != hidden.shape[-1]:
-        raise ValueError(
-            f"weights has shape {weights.shape}, expected classes × {hidden.shape[-1]}, "
-            f"as hidden has shape {hidden.shape}"
-        )
+    hidden, weights = as_linear_layer(hidden, weights)
     if bias is not None:
         bias = as_shaped("bias", bias, weights.shape[:1], "one number for each class, weights.shape[:1]")
     return Layer(hidden, weights, bias, as_scale(logit_scale))
@@ -133,7 +127,7 @@ def as_not_ignored(ignore_index: Any, labels: Any, where: Any, batch: tuple[int,
     """
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, int | np.integer):
         raise TypeError(f"ignore_index is {ignore_index!r}, expected an integer, or None: the label that takes no part")
-    labels = checked_labels(labels, batch)
+    labels = as_label_array(labels, batch)
     info = jnp.iinfo(labels.dtype)
     if not info.min <= ignore_index <= info.max:
         return where  # no label of this dtype is that
@@ -165,29 +159,11 @@ def as_class_indices(labels: Any, where: Any, batch: tuple[int, ...], classes: i
         TypeError: for any dtype but an integer one.
         ValueError: for another shape than the batch's, or an index outside [0, classes).
     """
-    labels = checked_labels(labels, batch)
+    labels = as_label_array(labels, batch)
     try:
         return as_indices(labels, classes, where)
     except ValueError as error:
         raise ValueError(f"{error}; an example without a label is left out by where= or ignore_index=") from None
-
-
-def checked_labels(labels: Any, batch: tuple[int, ...]) -> Any:
-    """`labels` as an array of integers, one for each example.
-
-    Raises:
-        TypeError: for any dtype but an integer one.
-        ValueError: for another shape than the batch's.
-    """
-    labels = as_known("labels", labels, "integers")
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(
-            f"labels has dtype {labels.dtype}, expected integers: class indices (for distributions over the classes, "
-            "use softmax_cross_entropy(hidden @ weights.T, labels))"
-        )
-    if labels.shape != batch:
-        raise ValueError(f"labels has shape {labels.shape}, expected hidden.shape[:-1] = {batch}")
-    return labels
 
 
 def check_axis(class_axis: Any) -> None:

@@ -2,8 +2,8 @@ r"""Two passes over the classes, a tile of logits at a time, for the loss $R = L
 
 A tile holds the logits of some classes, its rows, and of some examples, its columns. The first pass finds the
 normalizers, and with them the losses,
-$$m = \max_k s_k, \quad o = \sum_{k \neq y} e^{s_k - m}, \quad \ln Z = m + \ln(o + e^{s_y - m}), \quad
-R = (m - s_y) + \ln(1 + (o - (1 - e^{s_y - m}))),$$
+$$m = \max_{k \neq y} s_k, \quad o = \sum_{k \neq y} e^{s_k - m}, \quad R = \ln(1 + o\,e^{m - s_y}), \quad
+\ln Z = s_y + R,$$
 and the second the gradients, where nothing cancels in the label's entry:
 $$G_{kn} = e^{s_{kn} - \ln Z_n}, \quad G_{yn} = e^{-R_n} - 1, \quad dB = G h, \quad dh = G^T B.$$
 What the options add to either is in `logits`.
@@ -45,7 +45,7 @@ Memory = tuple[Weights | Tile | None, Tile | None]
 class Running(NamedTuple):
     """What the first pass has found of the classes so far, of each example."""
 
-    m: PerExample  # the largest logit, the label's included
+    m: PerExample  # the largest logit but the label's
     o: PerExample  # Σ e^(s − m), without the label's
     spread: PerExample | None  # Σ (s_y − s), for label smoothing
     best: tuple[PerExample, Indices] | None  # the largest logit and its class, for the prediction
@@ -54,7 +54,7 @@ class Running(NamedTuple):
 def normalizer_pass(
     layer: Layer, y: Indices, s_y: PerExample, memory: Memory, stored: int, tile: int, settings: Settings
 ) -> tuple[Memory, Running]:
-    r"""$m = \max_k s_k$ and $o = \sum_{k \neq y} e^{s_k - m}$, of this device's classes and the label.
+    r"""$m = \max_{k \neq y} s_k$ and $o = \sum_{k \neq y} e^{s_k - m}$, of this device's classes.
 
     Leaves the logits in `memory`: of the first `stored` examples in what dB will be written over, of the others beside.
     They aren't capped there, since the cap's derivative needs them as they were.
@@ -71,8 +71,8 @@ def normalizer_pass(
         s = capped(s, settings)
         others = jnp.where(is_label(s, first, y), -jnp.inf, s)
         m = jnp.maximum(so_far.m, others.max(0))
-        # Where all classes so far are masked by a bias of −∞, nothing is subtracted: −∞ − (−∞) would be NaN.
-        shift = m if layer.bias is None else jnp.where(m == -jnp.inf, 0, m)
+        # Where there is none so far but the label's, or those masked by a bias of −∞, −∞ − (−∞) would be NaN.
+        shift = jnp.where(m == -jnp.inf, 0, m)
         o = so_far.o * jnp.exp(so_far.m - shift) + jnp.exp(others - shift).sum(0)
         spread = None if so_far.spread is None else so_far.spread + (finite_s_y - s).sum(0)
         best = None if so_far.best is None else larger(so_far.best, s, first)
@@ -80,7 +80,7 @@ def normalizer_pass(
 
     nothing = jnp.zeros_like(s_y)
     running = Running(
-        m=s_y,
+        m=nothing - jnp.inf,
         o=nothing,
         spread=nothing if settings.label_smoothing else None,
         best=(nothing - jnp.inf, jnp.zeros(s_y.shape, jnp.int32)) if settings.has_aux else None,
@@ -97,21 +97,26 @@ def larger(best: tuple[PerExample, Indices], s: Tile, first: Array | int) -> tup
 
 
 def statistics(running: Running, s_y: PerExample, layer: Layer, settings: Settings) -> Statistics:
-    r"""$R = (m - s_y) + \ln(1 + (o - (1 - e^{s_y - m})))$ and ln Z, from what every device has found of its classes.
+    r"""$R = \ln(1 + o\,e^d)$ and $\ln Z = s_y + R$ with $d = m - s_y$, from what every device has found of its classes.
+
+    For a positive d, $R = d + \ln(1 + (o - (1 - e^{-d})))$ and $\ln Z = m + (R - d)$, which don't overflow. The largest
+    of all logits isn't what $s_y$ is subtracted from: where it is $s_y$, XLA need not have rounded both alike.
 
     Textbook: $-(s_y - \ln \sum_k e^{s_k})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)".
     """
-    axis, m = settings.axis, running.m
-    top = largest(m, axis)
-    o = total(running.o * jnp.exp(m - top), axis)
-    e_y = jnp.exp(s_y - top)
+    axis = settings.axis
+    m = largest(running.m, axis)
+    o = total(running.o * jnp.exp(running.m - jnp.where(m == -jnp.inf, 0, m)), axis)
+    d = m - s_y
+    ahead = jnp.maximum(d, 0)  # of the label's logit
+    log_sum = jnp.log1p(o * jnp.exp(jnp.minimum(d, 0)) + jnp.expm1(-ahead))
     prediction = None
     if running.best is not None:
         value, index = running.best
         prediction = first_of_largest(value, index + first_class(layer.B.shape[0], axis), axis)
     return Statistics(
-        loss=(top - s_y) + jnp.log1p(o + (e_y - 1)),
-        log_z=top + jnp.log(o + e_y),
+        loss=ahead + log_sum,
+        log_z=jnp.maximum(m, s_y) + log_sum,
         spread=None if running.spread is None else total(running.spread, axis),
         prediction=prediction,
     )

@@ -158,9 +158,16 @@ def test_an_option_that_is_off_is_not_there():
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_optax_s_results(smoothing):
     h, B, y = problem(13, 5, 29)
+    bias = np.linspace(-1, 1, 29).astype(np.float32)
     targets = optax.smooth_labels(jax.nn.one_hot(y, 29), smoothing)
-    want = jax.jit(jax.value_and_grad(lambda h: optax.softmax_cross_entropy(h @ B.T, targets).mean()))(h)
-    got = jax.jit(jax.value_and_grad(lambda h: linear_softmax_cross_entropy(h, B, y, label_smoothing=smoothing)))(h)
+
+    def theirs(h, B, bias):
+        return optax.softmax_cross_entropy(h @ B.T + bias, targets).mean()
+
+    def ours(h, B, bias):
+        return linear_softmax_cross_entropy(h, B, y, bias=bias, label_smoothing=smoothing)
+
+    got, want = (jax.jit(jax.value_and_grad(f, (0, 1, 2)))(h, B, bias) for f in (ours, theirs))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), got, want)
 
 
