@@ -8,6 +8,7 @@ of saturated ones, where autodiff loses its digits, is in `tests/accuracy` and `
 """
 
 from functools import cache
+from typing import Any
 
 import chex
 import jax
@@ -125,7 +126,11 @@ def drop_in(forward, soft_labels, args):
 
 def large_class(soft_cap, label_smoothing, z_loss):
     """The loss that forms no logits, as a function of what the plain one takes; these numbers can't be traced in it."""
-    numbers = {"soft_cap": float(soft_cap), "label_smoothing": float(label_smoothing), "z_loss": float(z_loss)}
+    numbers: dict[str, Any] = {
+        "soft_cap": float(soft_cap),
+        "label_smoothing": float(label_smoothing),
+        "z_loss": float(z_loss),
+    }
 
     def loss(hidden, weights, labels, bias, logit_scale, class_weights, *traced):
         arrays = {"bias": bias, "logit_scale": logit_scale, "class_weights": class_weights}

@@ -38,6 +38,7 @@ def refuted(rule=RIGHT, value_by_rule=RIGHT, slope: Any = None, kink=False, smoo
     return refuted_rule(oracles_of(None, confirming=confirming), [RIGHT], found)
 
 
+@pytest.mark.smoke
 def test_what_agrees_is_not_refuted():
     assert refuted() is None
 
@@ -45,7 +46,8 @@ def test_what_agrees_is_not_refuted():
 @pytest.mark.parametrize(("part", "is_refuted"), [(0.5 * ROUGH, False), (2 * ROUGH, True)])
 def test_a_rule_that_is_as_good_as_a_solver_is_not_refuted(part, is_refuted):
     assert ROUGH == 1e-4  # a tolerance that solvers have by default is 1e-5
-    for what, wrong in {"derivative": {"rule": wrong_by(part)}, "value": {"value_by_rule": wrong_by(part)}}.items():
+    wrongs: dict[str, Any] = {"derivative": {"rule": wrong_by(part)}, "value": {"value_by_rule": wrong_by(part)}}
+    for what, wrong in wrongs.items():
         found = refuted(**wrong)
         assert bool(found) == is_refuted
         if found:
