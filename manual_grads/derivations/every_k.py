@@ -24,7 +24,8 @@ import sympy
 
 from manual_grads.derivations import symbols
 from manual_grads.derivations.every_size import REFUSALS, Symbolic, is_in_order
-from manual_grads.derivations.indexed import NAMED, Family, Index, number
+from manual_grads.derivations.families import Family, number
+from manual_grads.derivations.indices import NAMED, Index
 from manual_grads.derivations.lines import Chain
 from manual_grads.derivations.sums import Total, normal
 

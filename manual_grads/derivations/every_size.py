@@ -4,10 +4,10 @@ Both lines are computed once, at symbolic sizes, as expressions in sums over an 
 matrices is $Σ_k a_{ik} b_{kj}$, the derivative of $x_i$ by $x_j$ is $δ_{ij}$, that of a sum is the sum of derivatives,
 and the chain rule's products are sums over an index. The lines' difference at any entry vanishes by the rules of sums
 (`sums.normal`) and of exponentials and logarithms (`symbols.is_zero`). So it vanishes whatever the sizes are, as long
-as they aren't 0.
+as they aren't 0 and no denominator is.
 
 Classes that a line names (k, l, the label y) and indices of an entry are equal or different: each way is a case. Which
-class has which name makes no difference, since a line can do nothing with a name but compare it (`indexed.Index`).
+class has which name makes no difference, since a line can do nothing with a name but compare it (`indices.Index`).
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,9 @@ from typing import Any
 
 import sympy
 
-from manual_grads.derivations import indexed, symbols
-from manual_grads.derivations.indexed import Family, Index, Size
+from manual_grads.derivations import families, symbols
+from manual_grads.derivations.families import Family
+from manual_grads.derivations.indices import Index, Size
 from manual_grads.derivations.lines import Chain, Line
 
 # What a line raises that does with a family, a size or an index what can't be done for every size.
@@ -36,7 +37,7 @@ class Symbolic:
     def of(cls, chain: Chain) -> "Symbolic":
         """A chain at symbolic sizes."""
         sizes = [Size(sympy.Symbol(name, integer=True, positive=True)) for name in chain.sizes]
-        drawn = chain.cases_at(indexed.draw, sizes)
+        drawn = chain.cases_at(families.draw, sizes)
         return cls(chain, [args for args in drawn if in_order(args)])
 
     def values(self, line: Line) -> list[Any] | None:
@@ -66,7 +67,7 @@ def equal(args: tuple[Any, ...], left: Any, right: Any) -> bool:
 
 def entry(value: Any, at: tuple[int, ...]) -> Any:
     """An entry of a family; what isn't one is its own only entry."""
-    return value.entry(*map(sympy.Integer, at)) if isinstance(value, Family) else indexed.number(value)
+    return value.entry(*map(sympy.Integer, at)) if isinstance(value, Family) else families.number(value)
 
 
 def entries(sizes: tuple[Any, ...], args: tuple[Any, ...]) -> Iterator[tuple[int, ...]]:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import sympy
 
-from manual_grads.derivations import CHAINS, every_size, indexed, symbols, task18, task21
+from manual_grads.derivations import CHAINS, every_size, families, symbols, task18, task21
 from manual_grads.derivations.every_size import Symbolic
-from manual_grads.derivations.indexed import Family, Index
+from manual_grads.derivations.families import Family
+from manual_grads.derivations.indices import Index
 from manual_grads.derivations.lines import Line
 from manual_grads.derivations.numbers import I, as_objects, diag, exp, outer, sum_over
 from manual_grads.derivations.sums import Total, expanded, normal
 
 K, H = (sympy.Symbol(name, integer=True, positive=True) for name in ("K", "hidden"))
-s, t, M = indexed.draw("s", K), indexed.draw("t", K), indexed.draw("M", K, K)
+s, t, M = families.draw("s", K), families.draw("t", K), families.draw("M", K, K)
 SMALL = {"inputs": 2, "hidden": 3, "features": 2, "K": 3}
 
 
@@ -34,7 +35,7 @@ def at_sizes(expression):
 
 
 def is_nearly_zero(expression):
-    """Whether it is, at a point, to 30 of 40 digits: `is_zero` doesn't know that e^a·e^b, of a normal form, is e^(a+b)."""
+    """Whether it is, at a point, to 30 of 40 digits: that e^a·e^b is e^(a+b), `is_zero` doesn't know."""
     point = {x: sympy.Rational(n + 3, 7) for n, x in enumerate(sorted(expression.free_symbols, key=str))}
     return abs(expression.xreplace(point).evalf(40)) < sympy.Rational(1, 10**30)
 
@@ -162,8 +163,8 @@ def test_only_what_makes_sense_for_every_size_can_be_done():
         lambda: range(s.shape[0]),
         lambda: sum_over(s, lambda i: 1 if i == k else 0),
         lambda: sum_over(s, lambda i: 1 if i != k else 0),
-        lambda: s @ indexed.draw("h", H),
-        lambda: s + indexed.draw("h", H),
+        lambda: s @ families.draw("h", H),
+        lambda: s + families.draw("h", H),
     ):
         with pytest.raises((TypeError, ValueError)):
             refused()

@@ -1,9 +1,8 @@
 """The document's lines over vectors and matrices of any size: of each, one entry at an index that is any index.
 
-A size is a symbol, such as K. A `Family` is a vector or matrix of symbolic sizes, known by its general entry. A line
-can do with it what makes sense for every size alone: compute entry by entry, multiply matrices, sum over an index, take
-the entry of a class, ask for the size. Anything else (a loop over the entries, the class number 2, a comparison of K
-with 4) is refused by a TypeError: from what such a line computes here, nothing would follow for other sizes.
+A `Family` is a vector or matrix of symbolic sizes, known by its general entry. A line can do with it what makes sense
+for every size alone: compute entry by entry, multiply matrices, sum over an index, take the entry of a class. Anything
+else (a loop over the entries, the first entry) is refused by a TypeError.
 """
 
 import operator
@@ -15,69 +14,8 @@ import sympy
 from sympy import KroneckerDelta
 
 from manual_grads.derivations import numbers, symbols
+from manual_grads.derivations.indices import Index, Size, with_arithmetic
 from manual_grads.derivations.sums import Total
-
-# Classes that a line can name: k, l and the label y.
-NAMED = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Size:
-    """How many entries a vector has: K, or K − 1, as a number that can be computed with but is compared with none."""
-
-    expression: Any
-
-    def _sympy_(self) -> Any:
-        return self.expression
-
-    def __bool__(self) -> bool:
-        """Not known.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("a symbolic size is neither 0 nor not; expected a line that doesn't ask")
-
-    def __eq__(self, other: object) -> Any:
-        """Not known.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"a symbolic size is compared with {other!r}; expected a line that doesn't compare sizes")
-
-
-@dataclass(frozen=True, eq=False)
-class Index:
-    """An index in a range: of a named class (an integer), or of a sum (a symbol). Different integers, other classes.
-
-    It can be compared with another and nothing else, so that a line can't tell which class it is that has the name.
-    """
-
-    at: Any
-    size: Any
-
-    def __eq__(self, other: object) -> Any:
-        """Whether both are the same: known of two named classes, else a `Condition`."""
-        if not isinstance(other, Index) or other.size != self.size:
-            raise TypeError(f"an index of range {self.size} is compared with {other!r}; expected one of the same range")
-        delta = KroneckerDelta(self.at, other.at)
-        return bool(delta) if delta.is_Integer else Condition(delta)
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """That two indices are equal, which may be so or not: there is nothing that it can be used for but `I`."""
-
-    delta: Any
-
-    def __bool__(self) -> bool:
-        """Not known.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("whether an index of a sum is a certain class has no answer; expected I(...) around it")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +23,6 @@ class Family:
     """A vector or matrix of symbolic sizes, by its general entry."""
 
     __array_ufunc__ = None  # NumPy's arrays and scalars leave arithmetic to this class
-    __iter__ = None  # without this, Python would count up indices from 0
 
     sizes: tuple[Any, ...]
     entry: Callable[..., Any]
@@ -158,21 +95,7 @@ def elementwise(operation: Callable[[Any, Any], Any]) -> Callable[[Family, Any],
     return operated
 
 
-def of_sizes(operation: Callable[[Any, Any], Any]) -> Callable[[Size, Any], Any]:
-    """An operation on a size: with a size or an integer, a size again."""
-
-    def operated(self: Size, other: Any) -> Any:
-        result = operation(self.expression, sympy.sympify(other, strict=True))
-        return Size(result) if isinstance(other, Size | int) else result
-
-    return operated
-
-
-for _kind, _applied in ((Family, elementwise), (Size, of_sizes)):
-    for _name in ("add", "sub", "mul", "truediv", "pow"):
-        _operation = getattr(operator, _name)
-        setattr(_kind, f"__{_name}__", _applied(_operation))
-        setattr(_kind, f"__r{_name}__", _applied(lambda a, b, operation=_operation: operation(b, a)))
+with_arithmetic(Family, elementwise)
 
 
 def scalar_or_family(shape: tuple[Any, ...], entry: Callable[..., Any]) -> Any:
@@ -191,8 +114,6 @@ def draw(name: str, *shape: Any, positive: bool = False) -> Any:
 numbers.exp.register(Family, lambda z: z.each(sympy.exp))
 numbers.log.register(Family, lambda z: z.each(sympy.log))
 numbers.size.register(Family, lambda s: Size(s.sizes[0]))
-numbers.I.register(Condition, lambda condition: condition.delta)
-numbers.classes.register(Size, lambda K: [Index(sympy.Integer(name), K.expression) for name in range(NAMED)])
 
 
 @numbers.sum_over.register
