@@ -11,24 +11,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from docs.pages import fate
 from docs.pages.latex import NAMED, latex
 from manual_grads import derivations
-from manual_grads.derivations.lines import Chain, Misprint, random_draw
+from manual_grads.derivations import every_k, every_size
+from manual_grads.derivations.lines import Chain, Misprint
 from manual_grads.derivations.source import source
 from manual_grads.derivations.verdicts import MAX_BALL_RADIUS, LineVerdict, judge
 from manual_grads.formulas.textbook import textbook_form
 from manual_grads.rules import RULES
 
 MISPRINTS = Path(__file__).parents[1] / "document" / "misprints.md"
+# The arguments by which a line is proved for every number of classes, or every size.
+ARGUMENTS = {"merging": every_k, "sums": every_size}
 BITS_SHOWN = -round(math.log2(MAX_BALL_RADIUS))
 
 
 def write(folder: Path) -> None:
     """Writes a page for each task into a folder, and the pictures beside them."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "every-size.md").write_text("\n".join(arguments()) + "\n", encoding="utf-8")
     for name, modules in pages().items():
         (folder / f"{name}.md").write_text("\n".join(page(name, modules, folder)) + "\n", encoding="utf-8")
 
@@ -86,6 +88,14 @@ def misprints() -> Iterator[str]:
         yield f"| {task} | ${latex(line.misprint.printed)}$ | ${latex(line.text)}$ | {line.misprint.why} |"
 
 
+def arguments() -> Iterator[str]:
+    """The page of the arguments by which lines are proved for every size, as their modules' docstrings give them."""
+    yield "# Every number of classes, every size\n"
+    for by, module in ARGUMENTS.items():
+        title, _, rest = (inspect.getdoc(module) or "").partition("\n\n")
+        yield f"## Proved by {by}\n\n{title}\n\n{rest}\n\nThe code: `{module.__name__}`.\n"
+
+
 def heading(module: ModuleType) -> str:
     """What a module's docstring calls it: "Task 18, line by line: the derivative of the sigmoid"."""
     words = (module.__doc__ or module.__name__).partition(".\n")[0].split(". ")[0].rstrip(".")
@@ -94,7 +104,7 @@ def heading(module: ModuleType) -> str:
 
 def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
     """The lines of a chain, each in a box of its own."""
-    sizes, curves = sizes_proved(chain), fate.curves(chain)
+    curves = fate.curves(chain)
     for i, verdict in enumerate(judge(chain)):
         line = verdict.line
         yield "::::{container} derivation-line\n"
@@ -105,14 +115,14 @@ def chain_lines(chain: Chain, folder: Path, name: str) -> Iterator[str]:
             yield f"```{{image}} {file}\n:alt: {alt}\n:class: fate\n```\n"
         yield f"$$\n{'= ' if i else ''}{latex(line.text)}\n$$\n"
         yield f"{sentence(line.reason)}\n"
-        yield f"{said(verdict, sizes)}\n"
+        yield f"{said(verdict)}\n"
         yield f"```python\n{source(line.value)}\n```\n"
         if line.misprint:
             yield from correction(line.misprint, verdict)
         yield "::::\n"
 
 
-def said(verdict: LineVerdict, sizes: str) -> str:
+def said(verdict: LineVerdict) -> str:
     """A verdict in words.
 
     Raises:
@@ -120,7 +130,9 @@ def said(verdict: LineVerdict, sizes: str) -> str:
     """
     if not verdict.holds:
         raise ValueError(f"Task {verdict.task}: {verdict.line.text} is judged FALSE; see `manual-grads lines`")
+    argument = f", by [{verdict.proof.by}](../every-size.md)" if verdict.proof.by in ARGUMENTS else ""
     error = f"off by {verdict.float64_error:.0e} at most" if verdict.float64_error else "exact"
+    sizes = f"{verdict.proof.sizes}{argument}"
     return f"{{.verdict}}\n✓ proved for {sizes}; confirmed to {BITS_SHOWN} bits; {error} in float64."
 
 
@@ -130,20 +142,6 @@ def correction(misprint: Misprint, verdict: LineVerdict) -> Iterator[str]:
     yield f":::{{admonition}} Misprint\n:class: warning\nPrinted is\n\n$$\n{latex(misprint.printed)}\n$$\n"
     yield f"It is refuted: {misprint.why}.\n"
     yield f"```python\n{source(misprint.value)}\n```\n:::\n"
-
-
-def sizes_proved(chain: Chain) -> str:
-    """For what the lines are proved: the numbers of classes, the networks, or every number."""
-    cases = [
-        [argument.shape for argument in case if isinstance(argument, np.ndarray)]
-        for case in chain.cases(random_draw(0, np.asarray))
-    ]
-    networks = dict.fromkeys((A[1], A[0], B[0]) for _, A, B in (shapes for shapes in cases if len(shapes) == 3))
-    if networks:
-        said = " and ".join("×".join(map(str, sizes)) for sizes in networks)
-        return f"networks of {said} (inputs × hidden × classes)"
-    classes = sorted({shape[0] for shapes in cases for shape in shapes if shape})
-    return f"K = {', '.join(map(str, classes))}" if classes else "every number"
 
 
 def definitions(module: ModuleType) -> Iterator[str]:

@@ -15,7 +15,7 @@ from manual_grads.derivations.verdicts import LineVerdict, judge
 from manual_grads.formulas import textbook
 from manual_grads.rules import RULES
 
-TEXT = 56  # columns of a line's text, and those in which a table of misprints can be read
+TEXT = 50  # columns of a line's text, and those in which a table of misprints can be read
 ROOM = 100
 
 
@@ -85,8 +85,8 @@ def chain_text(verdicts: list[LineVerdict], width: int) -> Iterable[RenderableTy
     for i, verdict in enumerate(verdicts):
         sign, text = "=" if i else " ", verdict.line.text
         said = Text("✓ " if verdict.holds else "✗ ", style="green" if verdict.holds else "red")
-        said.append(verdict.words, style="default")
-        if width >= 4 + TEXT + 1 + len("✓ misprint"):
+        said.append(verdict.said, style="default")
+        if width >= 4 + max(TEXT, len(text)) + 1 + len(said):
             yield Text(f"  {sign} {text:<{TEXT}} ").append_text(said)
         else:
             yield Text(f"  {sign} {text}")
@@ -126,6 +126,8 @@ def verdict_json(verdict: LineVerdict) -> dict[str, Any]:
         "reason": verdict.line.reason,
         "code": f"{at.file}:{at.number}",
         "proved": verdict.proved,
+        "proved_for": verdict.proof.sizes,
+        "proved_by": verdict.proof.by,
         "confirmed_by_balls": verdict.confirmed,
         "float64_error": verdict.float64_error,
         "misprint": misprint and {"printed": misprint.printed, "why": misprint.why, "refuted": verdict.refuted},

@@ -3,11 +3,11 @@ r"""Beyond the document: what language models put around the loss of a linear la
 Each option of `nn.linear_softmax_cross_entropy` has a chain, and all of them together have one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manual_grads.derivations.lines import Chain, Draw, Line
-from manual_grads.derivations.numbers import I, derivative, exp, log, outer, vector
+from manual_grads.derivations.numbers import I, classes, derivative, exp, for_each, log, outer, size, sum_over
 from manual_grads.derivations.task19_1 import g, total
 from manual_grads.derivations.task19_3 import R
 
@@ -29,14 +29,14 @@ def cap(s: Any, c: Any) -> Any:
     return c * tanh(s / c)
 
 
-def smoothed(y: int, k: int, eps: Any, classes: int) -> Any:
+def smoothed(y: int, k: int, eps: Any, K: Any) -> Any:
     """$y'_k = (1 − ε) I(k=y) + ε/K$."""
-    return (1 - eps) * I(k == y) + eps / classes
+    return (1 - eps) * I(k == y) + eps / K
 
 
 def R_smoothed(s: Any, y: int, eps: Any) -> Any:
     """$−Σ_k y'_k ln g_k$."""
-    return -sum(smoothed(y, k, eps, len(s)) * log(g(s, k)) for k in range(len(s)))
+    return -sum_over(s, lambda k: smoothed(y, k, eps, size(s)) * log(g(s, k)))
 
 
 def cost(s: Any, y: int, eps: Any, lam: Any, w: Any) -> Any:
@@ -49,34 +49,37 @@ def a_logit_and_a_cap(draw: Draw) -> Iterator[tuple[Any, ...]]:
     yield draw("s"), draw("c", positive=True)
 
 
-def logits_label_class_and_number(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def logits_label_class_and_number(draw: Draw, sizes: Sequence[Any] = (2, 3)) -> Iterator[tuple[Any, ...]]:
     """Logits, a label, a class and a number: (s, y, l, a)."""
-    for classes in (2, 3):
-        s, number = draw("s", classes), draw("a", positive=True)
-        yield from ((s, y, l, number) for y in range(classes) for l in range(classes))
+    for K in sizes:
+        s, number = draw("s", K), draw("a", positive=True)
+        yield from ((s, y, l, number) for y in classes(K) for l in classes(K))
 
 
-def everything(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def everything(draw: Draw, sizes: Sequence[Any] = (2,)) -> Iterator[tuple[Any, ...]]:
     """Logits before the cap, a label, a class, and the numbers c, ε, λ and w_y."""
-    s, numbers = draw("s", 2), [draw(name, positive=True) for name in ("c", "ε", "λ", "w")]
-    yield from ((s, y, l, *numbers) for y in range(2) for l in range(2))
+    for K in sizes:
+        s, numbers = draw("s", K), [draw(name, positive=True) for name in ("c", "ε", "λ", "w")]
+        yield from ((s, y, l, *numbers) for y in classes(K) for l in classes(K))
 
 
-def layers(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def layers(draw: Draw, sizes: Sequence[Any] = ((2, 2),)) -> Iterator[tuple[Any, ...]]:
     """A layer with bias and scale, and a label: (h, B, b, α, y)."""
-    h, B, b, scale = draw("h", 2), draw("B", 2, 2), draw("b", 2), draw("α", positive=True)
-    yield from ((h, B, b, scale, y) for y in range(2))
+    for features, K in sizes:
+        h, B, b, scale = draw("h", features), draw("B", K, features), draw("b", K), draw("α", positive=True)
+        yield from ((h, B, b, scale, y) for y in classes(K))
 
 
 def logits(h: Any, B: Any, b: Any, scale: Any) -> Any:
     """$s = α B h + b$."""
-    return vector([scale * product + bias for product, bias in zip(B @ h, b, strict=True)])
+    products = B @ h
+    return for_each(b, lambda k: scale * products[k] + b[k])
 
 
 def g_minus_y(h: Any, B: Any, b: Any, scale: Any, y: int) -> Any:
     """$g(s) − y$ as a vector."""
     s = logits(h, B, b, scale)
-    return vector([g(s, k) - I(k == y) for k in range(len(s))])
+    return for_each(s, lambda k: g(s, k) - I(k == y))
 
 
 def loss(h: Any, B: Any, b: Any, scale: Any, y: int) -> Any:
@@ -87,7 +90,8 @@ def loss(h: Any, B: Any, b: Any, scale: Any, y: int) -> Any:
 BIAS = Chain(
     TASK,
     layers,
-    (
+    sizes=("features", "K"),
+    lines=(
         Line(
             "∂R/∂b",
             lambda h, B, b, scale, y: derivative(lambda b: loss(h, B, b, scale, y), b),
@@ -105,7 +109,8 @@ BIAS = Chain(
 SCALE = Chain(
     TASK,
     layers,
-    (
+    sizes=("features", "K"),
+    lines=(
         Line(
             "∂R/∂α",
             lambda h, B, b, scale, y: derivative(lambda scale: loss(h, B, b, scale, y), scale),
@@ -127,7 +132,8 @@ SCALE = Chain(
 SCALED_HIDDEN = Chain(
     TASK,
     layers,
-    (
+    sizes=("features", "K"),
+    lines=(
         Line(
             "∂R/∂h",
             lambda h, B, b, scale, y: derivative(lambda h: loss(h, B, b, scale, y), h),
@@ -144,7 +150,8 @@ SCALED_HIDDEN = Chain(
 SCALED_WEIGHTS = Chain(
     TASK,
     layers,
-    (
+    sizes=("features", "K"),
+    lines=(
         Line(
             "∂R/∂B",
             lambda h, B, b, scale, y: derivative(lambda B: loss(h, B, b, scale, y), B),
@@ -161,7 +168,8 @@ SCALED_WEIGHTS = Chain(
 SOFT_CAP = Chain(
     TASK,
     a_logit_and_a_cap,
-    (
+    sizes=(),
+    lines=(
         Line(
             "∂(c·tanh(s/c))/∂s",
             lambda s, c: derivative(lambda s: cap(s, c), s),
@@ -194,14 +202,12 @@ SMOOTHED_LOSS = Chain(
         ),
         Line(
             "(1 − ε)(ln Z − s_y) + ε/K Σ_k (ln Z − s_k)",
-            lambda s, y, l, eps: (
-                (1 - eps) * (ln_Z(s) - s[y]) + eps / len(s) * sum(ln_Z(s) - s[k] for k in range(len(s)))
-            ),
+            lambda s, y, l, eps: (1 - eps) * (ln_Z(s) - s[y]) + eps / size(s) * sum_over(s, lambda k: ln_Z(s) - s[k]),
             reason="ln g_k = s_k − ln Z, and y' is written out",
         ),
         Line(
             "R + ε/K Σ_k (s_y − s_k)",
-            lambda s, y, l, eps: R(s, y) + eps / len(s) * sum(s[y] - s[k] for k in range(len(s))),
+            lambda s, y, l, eps: R(s, y) + eps / size(s) * sum_over(s, lambda k: s[y] - s[k]),
             reason="ln Z − s_y is R; the rest is the difference to it",
         ),
     ),
@@ -218,17 +224,17 @@ SMOOTHED_GRADIENT = Chain(
         ),
         Line(
             "Σ_k y'_k (g_l − I(k=l))",
-            lambda s, y, l, eps: sum(smoothed(y, k, eps, len(s)) * (g(s, l) - I(k == l)) for k in range(len(s))),
+            lambda s, y, l, eps: sum_over(s, lambda k: smoothed(y, k, eps, size(s)) * (g(s, l) - I(k == l))),
             reason="each −ln g_k has the derivative g_l − I(k=l) (Task 19.3)",
         ),
         Line(
             "g_l − y'_l",
-            lambda s, y, l, eps: g(s, l) - smoothed(y, l, eps, len(s)),
+            lambda s, y, l, eps: g(s, l) - smoothed(y, l, eps, size(s)),
             reason="the smoothed label adds up to 1",
         ),
         Line(
             "(g_l − I(l=y)) + ε (I(l=y) − 1/K)",
-            lambda s, y, l, eps: (g(s, l) - I(l == y)) + eps * (I(l == y) - 1 / _number(s, len(s))),
+            lambda s, y, l, eps: (g(s, l) - I(l == y)) + eps * (I(l == y) - 1 / _number(s[l], size(s))),
             reason="y'_l is written out: the gradient without smoothing, and what smoothing adds",
         ),
     ),
@@ -281,7 +287,7 @@ ALL = Chain(
         Line(
             "(w_y (g_l − y'_l) + 2λ ln Z · g_l) (1 − (s'_l/c)²)",
             lambda s, y, l, c, eps, lam, w: (
-                (w * (g(cap(s, c), l) - smoothed(y, l, eps, len(s))) + 2 * lam * ln_Z(cap(s, c)) * g(cap(s, c), l))
+                (w * (g(cap(s, c), l) - smoothed(y, l, eps, size(s))) + 2 * lam * ln_Z(cap(s, c)) * g(cap(s, c), l))
                 * (1 - (cap(s, c)[l] / c) ** 2)
             ),
             reason="all of the above, at the capped logits; the cap's own derivative comes last, by the chain rule",
@@ -290,9 +296,9 @@ ALL = Chain(
 )
 
 
-def _number(s: Any, n: int) -> Any:
-    """The integer n as a number of the kind that s consists of: its inverse is then exact for symbols, too."""
-    return n + 0 * s[0]
+def _number(s_l: Any, n: Any) -> Any:
+    """The integer n as a number of the kind that s_l is: its inverse is then exact for symbols, too."""
+    return n + 0 * s_l
 
 
 CHAINS = (

@@ -1,6 +1,6 @@
 """What a line of the document is: how it reads, what it computes, and what was misprinted in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -32,11 +32,19 @@ class Draw(Protocol):
 
 
 class Chain(NamedTuple):
-    """Lines joined by equality signs. All take the same arguments; `cases` lists those to try, given a `Draw`."""
+    """Lines joined by equality signs. All take the same arguments; `cases` lists those to try, given a `Draw`.
+
+    If these depend on sizes, `cases` takes those to draw as its second argument, each a number or a tuple of several.
+    """
 
     task: str
-    cases: Callable[[Draw], Iterator[tuple[Any, ...]]]
+    cases: Callable[..., Iterator[tuple[Any, ...]]]
     lines: tuple[Line, ...]
+    sizes: tuple[str, ...] = ("K",)  # their names: K is the number of classes
+
+    def cases_at(self, draw: Draw, sizes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The cases of one size, or of one tuple of sizes."""
+        return self.cases(draw, [tuple(sizes) if len(sizes) > 1 else sizes[0]]) if sizes else self.cases(draw)
 
 
 def random_draw(seed: int, number: Callable[[np.ndarray], Any]) -> Draw:

@@ -49,9 +49,34 @@ def differentiate(number: Any, f: Callable[[Any], Any], x: Any) -> Any:
     return jax.jacobian(f)(x)
 
 
-def I(condition: bool) -> int:  # noqa: E743 - the document's letter for the indicator
+@singledispatch
+def I(condition: Any) -> Any:  # noqa: E743 - the document's letter for the indicator
     """1 if the condition holds, else 0."""
     return int(condition)
+
+
+@singledispatch
+def classes(K: Any) -> Any:
+    """The numbers of K classes; where K is a symbol, the classes that a line can name."""
+    return range(K)
+
+
+@singledispatch
+def size(s: Any) -> Any:
+    """The number K of classes that s has an entry for."""
+    return len(s)
+
+
+@singledispatch
+def sum_over(s: Any, f: Callable[[Any], Any]) -> Any:
+    """$Σ_k f(k)$, k running over the classes that s has an entry for."""
+    return sum(f(k) for k in range(len(s)))
+
+
+@singledispatch
+def for_each(s: Any, f: Callable[[Any], Any]) -> Any:
+    """The vector of f(k), k running over the classes that s has an entry for."""
+    return vector([f(k) for k in range(len(s))])
 
 
 def vector(entries: Sequence[Any]) -> Any:
@@ -72,11 +97,13 @@ def as_objects(value: Any) -> np.ndarray:
     return value if isinstance(value, np.ndarray) else objects([value], ())
 
 
+@singledispatch
 def diag(v: Any) -> Any:
     """The diagonal matrix with v on its diagonal."""
     return np.diag(v) if isinstance(v, np.ndarray) else jnp.diag(v)
 
 
+@singledispatch
 def outer(a: Any, b: Any) -> Any:
     """The outer product $a b^T$, a matrix."""
     return a[:, None] * b[None, :]

@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 from manual_grads.derivations.numbers import as_objects, differentiate, exp, log, objects
+from manual_grads.derivations.sums import Total, expanded, normal
 
 exp.register(sympy.Expr, sympy.exp)
 log.register(sympy.Expr, sympy.log)
@@ -41,9 +42,13 @@ def is_zero(expression: Any) -> bool:
 
     Each distinct exponential and logarithm becomes an independent variable (e^(−2a) the power −2 of that of e^a). What
     is left is a rational function; if its numerator expands to zero, the expression is zero. The converse needn't hold:
-    e^a·e^b − e^(a+b) is not recognised.
+    e^a·e^b − e^(a+b) is not recognised. A sum of symbolic range, in its normal form, is an independent variable, too.
     """
     expression = sympy.expand_log(sympy.sympify(expression))
+    if expression.has(Total):
+        expression = expanded(normal(expression))
+    totals = {total: sympy.Dummy(real=total.is_real, positive=total.is_positive) for total in expression.atoms(Total)}
+    expression = expression.xreplace(totals)
     variables: dict[Any, sympy.Dummy] = defaultdict(sympy.Dummy)
     while atoms := expression.atoms(sympy.exp, sympy.log):
         atom: Any = max(atoms, key=sympy.count_ops)  # an inner one, if replaced first, would disguise those around it

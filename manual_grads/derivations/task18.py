@@ -20,6 +20,7 @@ def numbers(draw: Draw) -> Iterator[tuple[Any, ...]]:
 SIGMOID = Chain(
     task="18",
     cases=numbers,
+    sizes=(),
     lines=(
         Line("σ(z)", sigma, reason="the sigmoid, by its name"),
         Line("1 / (1 + e^(−z))", lambda z: 1 / (1 + exp(-z)), reason="what the name stands for"),
@@ -29,6 +30,7 @@ SIGMOID = Chain(
 SIGMOID_DERIVATIVE = Chain(
     task="18",
     cases=numbers,
+    sizes=(),
     lines=(
         Line(
             "σ'(z)",

@@ -1,11 +1,11 @@
 """Task 19.1, line by line: softmax and its Jacobian. Classes are numbered from 0 here, from 1 in the document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 from manual_grads.derivations.lines import Chain, Draw, Line
-from manual_grads.derivations.numbers import I, derivative, exp
+from manual_grads.derivations.numbers import I, classes, derivative, exp, sum_over
 
 # Numbers of classes: with two, a sum over the others is one term; with four, there are pairs of others.
 SIZES = (2, 3, 4)
@@ -13,7 +13,7 @@ SIZES = (2, 3, 4)
 
 def total(s: Any) -> Any:
     """$Σ_i e^{s_i}$."""
-    return sum(exp(s_i) for s_i in s)
+    return sum_over(s, lambda i: exp(s[i]))
 
 
 def g(s: Any, k: int) -> Any:
@@ -21,28 +21,28 @@ def g(s: Any, k: int) -> Any:
     return exp(s[k]) / total(s)
 
 
-def logits_and_class(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def logits_and_class(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits and a class: (s, k)."""
-    for K in SIZES:
+    for K in sizes:
         s = draw("s", K)
-        yield from ((s, k) for k in range(K))
+        yield from ((s, k) for k in classes(K))
 
 
-def two_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def two_classes(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits and two of their classes: (s, k, l)."""
-    for K in SIZES:
+    for K in sizes:
         s = draw("s", K)
-        yield from ((s, k, l) for k, l in product(range(K), repeat=2))
+        yield from ((s, k, l) for k, l in product(classes(K), repeat=2))
 
 
-def different_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def different_classes(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits and two different classes: (s, k, l) with k ≠ l."""
-    return ((s, k, l) for s, k, l in two_classes(draw) if k != l)
+    return ((s, k, l) for s, k, l in two_classes(draw, sizes) if k != l)
 
 
-def equal_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def equal_classes(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits and a class twice: (s, k, l) with k = l."""
-    return ((s, k, l) for s, k, l in two_classes(draw) if k == l)
+    return ((s, k, l) for s, k, l in two_classes(draw, sizes) if k == l)
 
 
 SOFTMAX = Chain(

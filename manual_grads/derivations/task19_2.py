@@ -1,24 +1,24 @@
 """Task 19.2, line by line: log-loss and its gradient with respect to the probabilities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 from manual_grads.derivations.lines import Chain, Draw, Line, Misprint
-from manual_grads.derivations.numbers import I, derivative, log
+from manual_grads.derivations.numbers import I, classes, derivative, log, sum_over
 from manual_grads.derivations.task19_1 import SIZES
 
 
 def R(g: Any, y: int) -> Any:
     """$R = −Σ_k I(y=k) ln g_k$, as the document writes it."""
-    return -sum(I(y == k) * log(g_k) for k, g_k in enumerate(g))
+    return -sum_over(g, lambda k: I(y == k) * log(g[k]))
 
 
-def probabilities_label_and_class(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def probabilities_label_and_class(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Probabilities (any positive numbers will do), a label and a class: (g, y, k)."""
-    for K in SIZES:
+    for K in sizes:
         g = draw("g", K, positive=True)
-        yield from ((g, y, k) for y, k in product(range(K), repeat=2))
+        yield from ((g, y, k) for y, k in product(classes(K), repeat=2))
 
 
 LOGLOSS_GRADIENT = Chain(
@@ -32,7 +32,7 @@ LOGLOSS_GRADIENT = Chain(
         ),
         Line(
             "∂/∂g_k (−Σ_j I(y=j) ln g_j)",
-            lambda g, y, k: derivative(lambda g: -sum(I(y == j) * log(g[j]) for j in range(len(g))), g)[k],
+            lambda g, y, k: derivative(lambda g: -sum_over(g, lambda j: I(y == j) * log(g[j])), g)[k],
             reason="R is written out; j runs over the classes, since k is taken",
         ),
         Line(
@@ -50,7 +50,7 @@ LOGLOSS_GRADIENT = Chain(
             lambda g, y, k: -I(y == k) * derivative(lambda g: log(g[k]), g)[k],
             Misprint(
                 "−I(y) ∂/∂g_k Σ_k ln g_k",
-                lambda g, y, k: -derivative(lambda g: sum(log(g_j) for g_j in g), g)[k],
+                lambda g, y, k: -derivative(lambda g: sum_over(g, lambda j: log(g[j])), g)[k],
                 "an indicator that depends on k can't be pulled out of the sum over k",
             ),
             reason="the indicator is a constant",

@@ -1,16 +1,24 @@
 """Task 19.3, line by line: log-loss of softmax and its gradient with respect to the logits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manual_grads.derivations.lines import Chain, Draw, Line, Misprint
-from manual_grads.derivations.numbers import I, derivative, exp, log
-from manual_grads.derivations.task19_1 import different_classes, equal_classes, g, logits_and_class, total, two_classes
+from manual_grads.derivations.numbers import I, classes, derivative, exp, log, size, sum_over
+from manual_grads.derivations.task19_1 import (
+    SIZES,
+    different_classes,
+    equal_classes,
+    g,
+    logits_and_class,
+    total,
+    two_classes,
+)
 
 
 def R(s: Any, y: int) -> Any:
     """$R = −Σ_k I(y=k) ln g_k(s)$."""
-    return -sum(I(y == k) * log(g(s, k)) for k in range(len(s)))
+    return -sum_over(s, lambda k: I(y == k) * log(g(s, k)))
 
 
 def share(s: Any, y: int, k: int) -> Any:
@@ -18,14 +26,14 @@ def share(s: Any, y: int, k: int) -> Any:
     return -I(y == k) * (s[k] - log(total(s)))
 
 
-def logits_label_and_different_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def logits_label_and_different_classes(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits, a label and two different classes: (s, y, k, l) with k ≠ l."""
-    return ((s, y, k, l) for s, k, l in different_classes(draw) for y in range(len(s)))
+    return ((s, y, k, l) for s, k, l in different_classes(draw, sizes) for y in classes(size(s)))
 
 
-def logits_label_and_equal_classes(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def logits_label_and_equal_classes(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """Logits, a label and a class twice: (s, y, k, l) with k = l."""
-    return ((s, y, k, l) for s, k, l in equal_classes(draw) for y in range(len(s)))
+    return ((s, y, k, l) for s, k, l in equal_classes(draw, sizes) for y in classes(size(s)))
 
 
 CROSS_ENTROPY = Chain(
@@ -35,27 +43,27 @@ CROSS_ENTROPY = Chain(
         Line("R", R, reason="the log-loss of a softmax, as a function of the logits"),
         Line(
             "−Σ_k I(y=k) ln g_k",
-            lambda s, y: -sum(I(y == k) * log(g(s, k)) for k in range(len(s))),
+            lambda s, y: -sum_over(s, lambda k: I(y == k) * log(g(s, k))),
             reason="its definition (Task 19.2)",
         ),
         Line(
             "−Σ_k I(y=k) ln(e^s_k / Σe^s_i)",
-            lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s)) for k in range(len(s))),
+            lambda s, y: -sum_over(s, lambda k: I(y == k) * log(exp(s[k]) / total(s))),
             Misprint(
                 "−Σ_k I(y=k) ln(e^s_k / (Σe^s_i)²)",
-                lambda s, y: -sum(I(y == k) * log(exp(s[k]) / total(s) ** 2) for k in range(len(s))),
+                lambda s, y: -sum_over(s, lambda k: I(y == k) * log(exp(s[k]) / total(s) ** 2)),
                 "g_k has no square; with it, the gradient would be 2g − y",
             ),
             reason="g_k is written out (Task 19.1)",
         ),
         Line(
             "−Σ_k I(y=k) (ln e^s_k − ln Σe^s_i)",
-            lambda s, y: -sum(I(y == k) * (log(exp(s[k])) - log(total(s))) for k in range(len(s))),
+            lambda s, y: -sum_over(s, lambda k: I(y == k) * (log(exp(s[k])) - log(total(s)))),
             reason="the logarithm of a quotient is a difference",
         ),
         Line(
             "−Σ_k I(y=k) (s_k − ln Σe^s_i)",
-            lambda s, y: -sum(I(y == k) * (s[k] - log(total(s))) for k in range(len(s))),
+            lambda s, y: -sum_over(s, lambda k: I(y == k) * (s[k] - log(total(s)))),
             reason="ln and e^ cancel: the exponential of the label's logit is never needed",
         ),
     ),
@@ -134,12 +142,12 @@ CROSS_ENTROPY_GRADIENT = Chain(
         ),
         Line(
             "∂/∂s_l (−Σ_k I(y=k) (s_k − ln Σe^s_i))",
-            lambda s, y, l: derivative(lambda s: sum(share(s, y, k) for k in range(len(s))), s)[l],
+            lambda s, y, l: derivative(lambda s: sum_over(s, lambda k: share(s, y, k)), s)[l],
             reason="R in its last form",
         ),
         Line(
             "(Σ_k I(y=k)) g_l − I(y=l)",
-            lambda s, y, l: sum(I(y == k) for k in range(len(s))) * g(s, l) - I(y == l),
+            lambda s, y, l: sum_over(s, lambda k: I(y == k)) * g(s, l) - I(y == l),
             reason="the sum of both cases: g_l comes from every term, −I(y=l) from the l-th alone",
         ),
         Line(

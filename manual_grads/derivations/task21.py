@@ -1,10 +1,10 @@
 """Task 21, line by line: the two-layer network, R = L(g(B·σ(Ax))). Derivatives of a number are row vectors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manual_grads.derivations.lines import Chain, Draw, Line, Misprint
-from manual_grads.derivations.numbers import I, derivative, diag, outer, vector
+from manual_grads.derivations.numbers import I, classes, derivative, diag, for_each, outer
 from manual_grads.derivations.task18 import sigma
 from manual_grads.derivations.task19_1 import g as g_k
 from manual_grads.derivations.task19_2 import R as L
@@ -25,7 +25,7 @@ def v(x: Any, A: Any, B: Any) -> Any:
 
 def g(scores: Any) -> Any:
     """$g(v)$, the softmax of Task 19, as a vector."""
-    return vector([g_k(scores, k) for k in range(len(scores))])
+    return for_each(scores, lambda k: g_k(scores, k))
 
 
 def sigma_prime(sums: Any) -> Any:
@@ -35,7 +35,7 @@ def sigma_prime(sums: Any) -> Any:
 
 def g_minus_y(scores: Any, y: int) -> Any:
     """$g(v) − y$, y being the one-hot vector of the label."""
-    return vector([g_k(scores, k) - I(y == k) for k in range(len(scores))])
+    return for_each(scores, lambda k: g_k(scores, k) - I(y == k))
 
 
 def R(x: Any, A: Any, B: Any, y: int) -> Any:
@@ -49,16 +49,17 @@ def three_factors(x: Any, A: Any, B: Any, y: int) -> Any:
     return derivative(lambda p: L(p, y), g(at)) @ derivative(g, at) @ derivative(lambda x: v(x, A, B), x)
 
 
-def networks(draw: Draw) -> Iterator[tuple[Any, ...]]:
+def networks(draw: Draw, sizes: Sequence[Any] = SIZES) -> Iterator[tuple[Any, ...]]:
     """A network and a label: (x, A, B, y)."""
-    for inputs, hidden, classes in SIZES:
-        x, A, B = draw("x", inputs), draw("A", hidden, inputs), draw("B", classes, hidden)
-        yield from ((x, A, B, y) for y in range(classes))
+    for inputs, hidden, K in sizes:
+        x, A, B = draw("x", inputs), draw("A", hidden, inputs), draw("B", K, hidden)
+        yield from ((x, A, B, y) for y in classes(K))
 
 
 LOSS = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line("R", R, reason="the network's loss for one example"),
         Line(
@@ -73,6 +74,7 @@ LOSS = Chain(
 INPUT_GRADIENT = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line(
             "∂R/∂x",
@@ -127,6 +129,7 @@ INPUT_GRADIENT = Chain(
 FACTOR_R_V = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line("∂R/∂v", lambda x, A, B, y: derivative(lambda u: L(g(u), y), v(x, A, B)), reason="the first factor"),
         Line(
@@ -145,6 +148,7 @@ FACTOR_R_V = Chain(
 FACTOR_V_SIGMA = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line(
             "∂(B·σ(Ax))/∂σ(Ax)",
@@ -158,6 +162,7 @@ FACTOR_V_SIGMA = Chain(
 FACTOR_SIGMA_W = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line("∂σ(Ax)/∂Ax", lambda x, A, B, y: derivative(sigma, A @ x), reason="the third factor"),
         Line(
@@ -171,6 +176,7 @@ FACTOR_SIGMA_W = Chain(
 FACTOR_W_X = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line("∂Ax/∂x", lambda x, A, B, y: derivative(lambda x: A @ x, x), reason="the fourth factor"),
         Line("A", lambda x, A, B, y: A, reason="a linear function's Jacobian is its matrix"),
@@ -180,6 +186,7 @@ FACTOR_W_X = Chain(
 A_GRADIENT = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line(
             "∂R/∂A",
@@ -202,6 +209,7 @@ A_GRADIENT = Chain(
 B_GRADIENT = Chain(
     task="21",
     cases=networks,
+    sizes=("inputs", "hidden", "K"),
     lines=(
         Line(
             "∂R/∂B",

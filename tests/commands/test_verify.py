@@ -52,7 +52,8 @@ def test_json_has_stable_keys(few_rules_and_lines, capsys):
             assert check["passed"]
     for line in results["lines"]:
         keys = {"task", "line", "reason", "code", "proved", "confirmed_by_balls", "float64_error", "misprint", "passed"}
-        assert set(line) == keys
+        assert set(line) == keys | {"proved_for", "proved_by"}
+        assert line["proved_for"] in ("all numbers", "every K", "every size")
     assert results["digits"]["examples"] == 1797
     assert results["digits"]["passed"]
 

@@ -141,6 +141,29 @@ def test_too_few_bits_confirm_nothing(monkeypatch):
     assert not any(verdict.confirmed for verdict in judge(task18.SIGMOID_DERIVATIVE))
 
 
+def test_a_wide_ball_confirms_nothing():
+    """A line that is off by an error which its own ball admits: it may be true, and isn't shown to be."""
+
+    def vague(z):
+        return task18.sigma(z) * (1 - task18.sigma(z)) + (balls.arb(0, 1e-30) if isinstance(z, balls.arb) else 0)
+
+    def vague_in_one_entry(x, A, B, y):
+        return np.concatenate([B[:1] + vague(B[0, 0]) - vague(B[0, 0]), B[1:]]) if isinstance(B, np.ndarray) else B
+
+    for chain, value in (task18.SIGMOID_DERIVATIVE, vague), (task21.FACTOR_V_SIGMA, vague_in_one_entry):
+        *_, verdict = judge(chain._replace(lines=(*chain.lines, Line("vague", value))))
+        assert verdict.proved
+        assert not verdict.confirmed
+        assert not verdict.holds
+
+
+def test_what_is_false_is_proved_for_nothing():
+    false = Line("", lambda z: 2 * task18.sigma(z))
+    verdict = list(judge(task18.SIGMOID._replace(lines=(*task18.SIGMOID.lines, false))))[-1]
+    assert not verdict.proved
+    assert verdict.proof == ("", "")
+
+
 @pytest.mark.parametrize(
     "failing", [{"proved": False}, {"confirmed": False}, {"float64_error": 2e-14}, {"refuted": False}], ids=str
 )
@@ -174,6 +197,7 @@ def test_balls_are_not_gullible():
         one, nearly = balls.as_balls(np.array(1.0)), balls.as_balls(np.array(1.0 + 2**-52))
         assert balls.overlap(one, one)
         assert not balls.overlap(one, nearly)
+        assert balls.overlap(balls.arb(1, 0.1), balls.arb(1.1, 0.05))  # their middles differ, and they may be equal
         assert not balls.overlap(np.array([one]), one)
         assert balls.widest(one / 3) < 2**-190
     assert balls.flint.ctx.prec == 53

@@ -51,7 +51,7 @@ def test_a_page_has_every_line_with_its_reason_and_its_misprint(tmp_path):
         if line.misprint:
             assert document.latex(line.misprint.printed) in page
             assert line.misprint.why in page
-    assert page.count("✓ proved for K = 2, 3, 4") == 6
+    assert page.count("✓ proved for every K, by [merging](../every-size.md)") == 6
     assert "{py:func}`manual_grads.logloss_grad`, of line 19.2:\n\n```python\ndef logloss_grad(g, y):\n" in page
 
 
@@ -78,20 +78,15 @@ def test_no_page_is_made_of_what_is_false():
         task="18", line=Line("1 = 0", abs), proved=False, confirmed=True, float64_error=0.0, refuted=None
     )
     with pytest.raises(ValueError, match="1 = 0 is judged FALSE"):
-        document.said(false, "every number")
+        document.said(false)
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize(
-    ("chain", "sizes"),
-    [
-        (task18.SIGMOID, "every number"),
-        (task19_1.SOFTMAX, "K = 2, 3, 4"),
-        (task21.LOSS, "networks of 2×2×2 and 2×3×2 (inputs × hidden × classes)"),
-    ],
-)
-def test_what_is_proved_is_told(chain, sizes):
-    assert document.sizes_proved(chain) == sizes
+def test_the_arguments_have_a_page():
+    page = "\n".join(document.arguments())
+    assert "Merging: each of two neighbouring lines" in page
+    assert "Induction: let them be equal for some K ≥ m + 1" in page
+    assert "for vectors and matrices of any size" in page
 
 
 def test_the_fate_of_lines_is_that_of_the_textbook():
