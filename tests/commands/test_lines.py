@@ -33,6 +33,8 @@ def test_lines_of_one_task(capsys):
     assert "Task 18" not in printed
     assert "✓ misprint" in printed
     assert "printed: −I(y)/g_k" in printed
+    assert printed.count("✓ proved for every K") == 2
+    assert printed.count("✓ misprint; proved for every K") == 4
 
 
 def test_lines_of_19_are_those_of_its_parts(monkeypatch):
