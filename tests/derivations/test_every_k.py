@@ -166,6 +166,7 @@ def test_the_base_is_where_one_class_at_most_has_no_name(K):
     assert [args[1:] for args in cases] == {1: [(0, 0)], 2: [(0, 0), (0, 1)], 3: [(0, 1)], 4: []}[K]
 
 
+@pytest.mark.smoke
 def test_the_base_can_be_false():
     false = Line("", lambda s, k, l: true_line(s, k, l) + (total(s) - exp(s[k])) * I(k == l))  # true for K = 1 alone
     assert every_k.base_holds(JACOBIAN._replace(lines=(*JACOBIAN.lines, false))) == [True, True, False]

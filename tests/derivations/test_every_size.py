@@ -112,6 +112,7 @@ def test_the_names_of_indices_don_t_matter_and_are_not_mixed_up():
     assert normal(value) == value
 
 
+@pytest.mark.smoke
 def test_partial_fractions_change_nothing():
     z = symbols.draw("z")
     e = sympy.exp(-z)
