@@ -10,12 +10,13 @@ from manual_grads import nn
 from manual_grads.rules import RULES, Sizes
 from tests.registry import RULES_AND_LABELS
 
-# Ax, Bσ and, backward, Bᵀ(g − y), Aᵀδ, δxᵀ, (g − y)σᵀ; and the mean class of a distribution, or of a softmax.
+# Ax, Bσ and, backward, Bᵀ(g − y), Aᵀδ, δxᵀ, (g − y)σᵀ; of one layer, Bh, GᵀB, Ghᵀ; and the mean class of a distribution, or of a softmax.
 PRODUCTS = {
     "two_layer_loss": (2, 3),
     "two_layer_grads": (6, 7),
     "two_layer_vjp": (6, 7),
     "two_layer_jacobians": (2, 3),
+    "linear_softmax_cross_entropy_grads": (3, 3),
     "softmax_jvp": (1, 1),
     "softmax_vjp": (1, 1),
     "softmax_cross_entropy_hvp": (1, 1),
