@@ -10,7 +10,8 @@ from manual_grads import nn
 from manual_grads.rules import RULES, Sizes
 from tests.registry import RULES_AND_LABELS
 
-# Ax, Bσ and, backward, Bᵀ(g − y), Aᵀδ, δxᵀ, (g − y)σᵀ; of one layer, Bh, GᵀB, Ghᵀ; and the mean class of a distribution, or of a softmax.
+# Ax, Bσ and, backward, Bᵀ(g − y), Aᵀδ, δxᵀ, (g − y)σᵀ; and the mean class of a distribution, or of a softmax. Of a
+# single layer Bh, GᵀB and Ghᵀ.
 PRODUCTS = {
     "two_layer_loss": (2, 3),
     "two_layer_grads": (6, 7),
