@@ -155,8 +155,8 @@ def test_probabilities_are_merged_into_their_sum():
 def test_a_sum_is_written_out_with_all_of_its_terms():
     K, n = sympy.Symbol("K", integer=True, positive=True), every_k.OTHERS
     s, i = families.draw("s", K), sympy.Dummy(integer=True)
-    written = every_k.written_out(Total(K * sympy.exp(s.entry(i)), (i, K)), K, 2)
-    others = Total((2 + n) * sympy.exp(s.entry(i)), (i, n))
+    written = every_k.written_out(Total(K * sympy.exp(s.entry(i)), sympy.Tuple(i, K)), K, 2)
+    others = Total((2 + n) * sympy.exp(s.entry(i)), sympy.Tuple(i, n))
     assert symbols.is_zero(written - (2 + n) * (sympy.exp(s.entry(0)) + sympy.exp(s.entry(1))) - others)
 
 

@@ -1,6 +1,7 @@
 """Sums of symbolic range: what they are at a size is what the line is there; and they aren't called equal too soon."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_every_kind_of_entry_is_looked_at():
 
 
 def test_only_what_makes_sense_for_every_size_can_be_done():
-    k = Index(sympy.Integer(0), K)
+    k: Any = Index(sympy.Integer(0), K)
     for refused in (
         lambda: len(s),
         lambda: list(s),
