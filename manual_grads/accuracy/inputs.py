@@ -43,12 +43,11 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
     # The names of the arguments, and how many axes each has for one example.
     names = list(signature(rule.manual).parameters)
     axes = dict(zip(names, (arg.ndim for arg in rule.example(jax.random.key(0), jnp.float32, Sizes())), strict=True))
-    # Some of them, from the families; and the scores that say which class a label would saturate.
-    random, given = np.random.default_rng((seed, classes)), names
+    # The first of them but the label, from the families; and the scores that say which class a label would saturate.
+    random = np.random.default_rng((seed, classes))
     if "A" in names or "weights" in names:
         sizes = NETWORK if classes <= 10 else LARGE_NETWORK
         base = networks(random, *sizes) if "A" in names else layers(random, *sizes[1:])
-        given = names if "A" in names else [name for name in names if name != "labels"]
         families, *columns = zip(*base, strict=True)
         scores = np.zeros((len(families), sizes[-1]))
         scores[:, 0] = 1  # the label that some of them saturate
@@ -60,7 +59,8 @@ def cases(rule: Rule, dtype: Any, classes: int = 10, labels: str = "index", seed
         }[names[0]]
         families, rows = zip(*base(random, dtype, classes), strict=True)
         columns, scores = [rows], np.asarray(rows)
-    drawn = {name: np.asarray(x, np.float64).astype(dtype) for name, x in zip(given, columns, strict=False)}
+    unlabelled = (name for name in names if name != "labels")
+    drawn = {name: np.asarray(x, np.float64).astype(dtype) for name, x in zip(unlabelled, columns, strict=False)}
     # The others, by their names.
     for name in names:
         if name == "labels":
