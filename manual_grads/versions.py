@@ -5,7 +5,11 @@ import re
 import sys
 
 MIN_PYTHON = (3, 11)  # pyproject.toml has both, for pip
-MIN_JAX = (0, 8, 1)  # in 0.8.0, on a CPU, a product of three-dimensional bfloat16 added up in float32 ends in an error of XLA
+MIN_JAX = (
+    0,
+    8,
+    1,
+)  # in 0.8.0, on a CPU, a product of three-dimensional bfloat16 added up in float32 ends in an error of XLA
 
 
 def too_old(what: str, found: str, least: tuple) -> str:

@@ -38,7 +38,7 @@ def softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*batch 
     From: Task 19, first line.
     """
     logits = as_classes("logits", logits)
-    return probabilities(widen(logits)).astype(logits.dtype)
+    return probabilities(logits)
 
 
 @derivative_of(plain.log_softmax, by=value, equation="19.3", example=one_logits)
@@ -58,7 +58,7 @@ def log_softmax(logits: Float[ArrayLike, "*batch classes"]) -> Float[Array, "*ba
     From: Task 19.3, second line.
     """
     logits = as_classes("logits", logits)
-    return log_probabilities(widen(logits)).astype(logits.dtype)
+    return log_probabilities(logits)
 
 
 @derivative_of(plain.softmax, by=jax.jacobian, equation="19.1", example=one_logits)
@@ -102,8 +102,8 @@ def softmax_jvp(
     From: Task 19.1, last line, times t.
     """
     logits = as_classes("logits", logits)
-    t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
-    return jacobian_product(widen(logits), t).astype(logits.dtype)
+    t = as_shaped("tangent", tangent, logits.shape, "logits.shape")
+    return jacobian_product(logits, t)
 
 
 @derivative_of(plain.softmax, by=vjp, equation="19.1", example=logits_and_direction)
@@ -126,5 +126,5 @@ def softmax_vjp(
     From: Task 19.1, last line, times c.
     """
     logits = as_classes("logits", logits)
-    c = widen(as_shaped("cotangent", cotangent, logits.shape, "logits.shape"))
-    return jacobian_product(widen(logits), c).astype(logits.dtype)
+    c = as_shaped("cotangent", cotangent, logits.shape, "logits.shape")
+    return jacobian_product(logits, c)

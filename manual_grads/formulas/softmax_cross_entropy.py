@@ -54,7 +54,7 @@ def softmax_cross_entropy(logits: Float[ArrayLike, "*batch classes"], labels: La
     From: Task 19.3, second line.
     """
     logits = as_classes("logits", logits)
-    return loss(widen(logits), as_labels(labels, logits)).astype(logits.dtype)
+    return loss(logits, as_labels(labels, logits))
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jax.grad, equation="19.3", example=logits_and_labels)
@@ -76,7 +76,7 @@ def softmax_cross_entropy_grad(
     From: Task 19.3, last line.
     """
     logits = as_classes("logits", logits)
-    return loss_gradient(widen(logits), as_labels(labels, logits)).astype(logits.dtype)
+    return loss_gradient(logits, as_labels(labels, logits))
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jvp, equation="19.3", example=logits_labels_and_tangent)
@@ -125,8 +125,8 @@ def softmax_cross_entropy_vjp(
     """
     logits = as_classes("logits", logits)
     y = as_labels(labels, logits)
-    c = widen(as_shaped("cotangent", cotangent, logits.shape[:-1], "logits.shape[:-1]"))
-    return loss_vjp(widen(logits), y, c).astype(logits.dtype)
+    c = as_shaped("cotangent", cotangent, logits.shape[:-1], "logits.shape[:-1]")
+    return loss_vjp(logits, y, c)
 
 
 @derivative_of(plain.softmax_cross_entropy, by=jax.hessian, equation="19.3", example=logits_and_labels)
@@ -174,4 +174,4 @@ def softmax_cross_entropy_hvp(
     logits = as_classes("logits", logits)
     weight = total_weight(as_labels(labels, logits), logits.shape[-1])[..., None]
     t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
-    return (weight * jacobian_product(widen(logits), t)).astype(logits.dtype)
+    return jacobian_product(logits, weight * t)

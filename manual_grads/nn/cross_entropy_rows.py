@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from manual_grads.formulas.inputs import widen
 from manual_grads.formulas.stable import cross_entropy as forms
 from manual_grads.formulas.stable.classes import entry
-from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
+from manual_grads.formulas.stable.quick import total
 from manual_grads.nn.axes import only, without_masked
 from manual_grads.nn.softmax import log_probability_rows, log_probability_tangent, probability_rows, probability_tangent
 
@@ -26,6 +26,8 @@ Mask = Bool[Array, "*batch classes"] | None
 @jax.custom_jvp
 def index_loss(s: Rows, i: Indices, mask: Mask) -> PerExample:
     r"""$R = -\ln g_i$; NaN for an index that no class has, 0 for an example of which nothing is included."""
+    if mask is None:
+        return forms.index_loss(s, i)
     j = _included_label(i, mask)
     return _of_included(s, i, j, mask, forms.index_loss(widen(without_masked(mask, s)), j))
 
@@ -41,10 +43,10 @@ def index_loss_jvp(primals: tuple[Rows, Indices, Mask], tangents: tuple) -> tupl
 @jax.custom_jvp
 def index_loss_and_gradient(s: Rows, i: Indices, mask: Mask) -> tuple[PerExample, Rows]:
     r"""$R = -\ln g_i$ and $\partial R / \partial s_l = g_l - I(i=l)$, which have their exponentials in common."""
-    j = _included_label(i, mask)
-    value, gradient = index_loss_and_vjp(widen(without_masked(mask, s)), i, *(() if mask is None else (j,)))
-    gradient = gradient.astype(s.dtype)
-    return _of_included(s, i, j, mask, value), gradient if mask is None else only(mask.any(-1)[..., None], gradient)
+    if mask is None:
+        return forms.index_loss_and_gradient(s, i)
+    gradient = forms.loss_gradient(without_masked(mask, s), i)
+    return index_loss(s, i, mask), only(mask.any(-1)[..., None], gradient)
 
 
 @index_loss_and_gradient.defjvp
@@ -62,31 +64,21 @@ def index_loss_and_gradient_jvp(
     return (value, gradient), (inner(gradient, t, mask is not None), by_logits)
 
 
-def index_loss_and_vjp_by(
-    exp: Exponential, s: Rows, m: PerExample, i: Indices, j: Indices | None = None
-) -> tuple[PerExample, Rows]:
-    """R for class j (if that is None, for i), and ∂R/∂s for i."""
-    j = i if j is None else j  # one array, so that XLA can see that they are the same
-    return forms.index_loss_by(exp, s, m, j), forms.index_vjp_by(exp, s, m, i, jnp.ones_like(m))
-
-
-def _included_label(i: Indices, mask: Mask) -> Indices:
+def _included_label(i: Indices, mask: Bool[Array, "*batch classes"]) -> Indices:
     """The label, or some included class if the label's isn't."""
-    return i if mask is None else jnp.where(entry(mask, i), i, mask.argmax(-1))
+    return jnp.where(entry(mask, i), i, mask.argmax(-1))
 
 
-def _of_included(s: Rows, i: Indices, j: Indices, mask: Mask, loss: PerExample) -> PerExample:
+def _of_included(s: Rows, i: Indices, j: Indices, mask: Bool[Array, "*batch classes"], loss: PerExample) -> PerExample:
     r"""$\ln \sum_l e^{s_l} - s_i$ over the included classes, given that for j."""
-    if mask is not None:
-        difference = widen(entry(s, j)) - widen(entry(s, i))
-        loss = only(mask.any(-1), loss + jnp.where(i == j, 0, difference))
-    return loss.astype(s.dtype)
+    difference = widen(entry(s, j)) - widen(entry(s, i))
+    return only(mask.any(-1), loss + jnp.where(i == j, 0, difference)).astype(s.dtype)
 
 
 @jax.custom_jvp
 def distribution_loss(s: Rows, y: Rows, mask: Mask) -> PerExample:
     r"""$R = -\sum_k y_k \ln g_k$; 0 for an example of which nothing is included."""
-    return forms.distribution_loss(widen(without_masked(mask, s)), widen(only(mask, y))).astype(s.dtype)
+    return forms.distribution_loss(without_masked(mask, s), only(mask, y))
 
 
 @partial(distribution_loss.defjvp, symbolic_zeros=True)
@@ -105,8 +97,7 @@ def distribution_loss_jvp(primals: tuple[Rows, Rows, Mask], tangents: tuple) -> 
 @jax.custom_jvp
 def distribution_loss_and_gradient(s: Rows, y: Rows, mask: Mask) -> tuple[PerExample, Rows]:
     r"""$R = -\sum_k y_k \ln g_k$ and $\partial R / \partial s_l = (\sum_k y_k) g_l - y_l$: of the same exponentials."""
-    value, gradient = distribution_loss_and_vjp(widen(without_masked(mask, s)), widen(only(mask, y)))
-    return value.astype(s.dtype), gradient.astype(s.dtype)
+    return forms.distribution_loss_and_gradient(without_masked(mask, s), only(mask, y))
 
 
 @partial(distribution_loss_and_gradient.defjvp, symbolic_zeros=True)
@@ -133,11 +124,6 @@ def distribution_loss_and_gradient_jvp(
     return (value, gradient), (value_dot, gradient_dot)
 
 
-def distribution_loss_and_vjp_by(exp: Exponential, s: Rows, m: PerExample, y: Rows) -> tuple[PerExample, Rows]:
-    """R and ∂R/∂s for a distribution."""
-    return forms.distribution_loss_by(exp, s, m, y), forms.distribution_vjp_by(exp, s, m, y, jnp.ones_like(m))
-
-
 def costs(s: Rows, mask: Mask) -> Rows:
     r"""$\partial R / \partial y_k = -\ln g_k$, and 0 for the classes that aren't included."""
     return only(mask, -log_probability_rows(s, mask))
@@ -148,7 +134,7 @@ def costs(s: Rows, mask: Mask) -> Rows:
 def inner(gradient: Rows, t: Rows, masked: bool) -> PerExample:
     r"""$\sum_l (\partial R / \partial s_l) t_l$, linear in t; if some are masked, $0 \cdot \infty$ is 0."""
     t = jnp.where(gradient == 0, 0, t) if masked else t
-    return (widen(gradient) * widen(t)).sum(-1).astype(gradient.dtype)
+    return total(widen(gradient) * widen(t)).astype(gradient.dtype)
 
 
 # Recomputed in the backward pass, so that what labels cost is kept in its own dtype.
@@ -176,7 +162,3 @@ def finite(x: Rows) -> Rows:
 def finite_jvp(primals: tuple[Rows], tangents: tuple[Rows]) -> tuple[Rows, Rows]:
     """The finite numbers of x, and how fast x changes: t."""
     return finite(*primals), tangents[0]
-
-
-index_loss_and_vjp = with_exponential(index_loss_and_vjp_by)
-distribution_loss_and_vjp = with_exponential(distribution_loss_and_vjp_by)

@@ -6,16 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
-from manual_grads.formulas.stable.exponentials import Exponential, with_exponential
-from manual_grads.formulas.stable.softmax import (
-    log_probabilities,
-    log_probabilities_by,
-    probabilities,
-    probabilities_by,
-)
+from manual_grads.formulas.stable.classes import dominant_class, entry_or_zero
+from manual_grads.formulas.stable.quick import total
+from manual_grads.formulas.stable.softmax import both_probabilities, log_probabilities, probabilities
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
 
 Rows = Float[Array, "*batch classes"]
@@ -85,7 +81,7 @@ def _over_rows(rule: Callable[[Rows, Mask], Rows], x: Any, axis: Axis, where: An
 @jax.custom_jvp
 def probability_rows(s: Rows, mask: Mask) -> Rows:
     r"""$g_k = e^{s_k} / \sum_l e^{s_l}$ of each row, and 0 for the masked classes."""
-    return only(mask, probabilities(widen(without_masked(mask, s))).astype(s.dtype))
+    return only(mask, probabilities(without_masked(mask, s)))
 
 
 @probability_rows.defjvp
@@ -99,7 +95,7 @@ def probability_rows_jvp(primals: tuple[Rows, Mask], tangents: tuple) -> tuple[R
 @jax.custom_jvp
 def log_probability_rows(s: Rows, mask: Mask) -> Rows:
     r"""$\ln g_k = s_k - \ln \sum_l e^{s_l}$ of each row, and −∞ for the masked classes."""
-    return only(mask, log_probabilities(widen(without_masked(mask, s))).astype(s.dtype), -jnp.inf)
+    return only(mask, log_probabilities(without_masked(mask, s)), -jnp.inf)
 
 
 @log_probability_rows.defjvp
@@ -113,8 +109,8 @@ def log_probability_rows_jvp(primals: tuple[Rows, Mask], tangents: tuple) -> tup
 @jax.custom_jvp
 def log_probabilities_and_probabilities(s: Rows, mask: Mask) -> tuple[Rows, Rows]:
     """The logarithms ln g and the probabilities g themselves: they have their exponentials in common."""
-    log_g, g = _both(widen(without_masked(mask, s)))
-    return only(mask, log_g.astype(s.dtype), -jnp.inf), only(mask, g.astype(s.dtype))
+    log_g, g = both_probabilities(without_masked(mask, s))
+    return only(mask, log_g, -jnp.inf), only(mask, g)
 
 
 @log_probabilities_and_probabilities.defjvp
@@ -127,37 +123,46 @@ def log_probabilities_and_probabilities_jvp(
     return (log_g, g), (log_probability_tangent(g, mask, t), probability_tangent(g, mask, t))
 
 
-@with_exponential
-def _both(exp: Exponential, s: Rows, m: Float[Array, "*batch"]) -> tuple[Rows, Rows]:
-    return log_probabilities_by(exp, s, m), probabilities_by(exp, s, m)
-
-
 # Recomputed in the backward pass, so that g is all that is kept for it.
 @partial(jax.checkpoint, prevent_cse=False)
 def probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
     r"""$g_k (t_k - \sum_l g_l t_l)$, linear in t, and 0 for a class of which g is 0.
 
-    The transpose takes no part of the cotangent there: an infinite one, as −ln g is, would make NaN of the others'.
+    The entry of a class that has more than half of g is minus the sum of the others: alone, it would be the difference
+    of two nearly equal numbers. In the transpose, which is the same matrix, $c_i$ is taken off every $c_k$ instead.
+
+    The transpose takes no part of the cotangent where g is 0: an infinite one, as −ln g is, would make NaN of the
+    others'.
     """
-    tangent = widen(g) * _centred(widen(g), widen(only(mask, t)))
-    return only(mask, only(g != 0, tangent).astype(g.dtype))
+    wide = widen(g)
+    i = dominant_class(wide)
+    t = widen(only(mask, t))
+    tangent = without(i, wide * (t - total(wide * t)[..., None]))
+    return only(mask, only(g != 0, minus_sum_at(i, tangent)).astype(g.dtype))
 
 
 # Recomputed in the backward pass, so that g is all that is kept for it.
 @partial(jax.checkpoint, prevent_cse=False)
 def log_probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
-    r"""$t_k - \sum_l g_l t_l$, linear in t."""
-    return only(mask, _centred(widen(g), widen(only(mask, t))).astype(g.dtype))
+    r"""$(t_k - t_i) - \sum_l g_l (t_l - t_i)$, linear in t, i being the class that has more than half of g, if one has.
 
-
-def _centred(g: Rows, t: Rows) -> Rows:
-    r"""$(t_k - t_i) - \sum_l g_l (t_l - t_i)$, i being the class that has more than half of g, if there is one.
-
-    As g sums to one, t may be shifted by $t_i$. That class's own entry is then exactly 0, and $1 - g_i$ the sum of the
-    others. The transpose of this form, $c_l - g_l \sum_k c_k$, doesn't cancel either.
+    As g sums to one, all of t may be shifted. The transpose is $c_k - g_k \sum_l c_l$, and for i minus the others' sum.
 
     Textbook: $t_k - \sum_l g_l t_l$, Task 19.1's line "g_k (I(k=l) − g_l)" times t, divided by $g_k$.
     """
-    dominant = g > 0.5
-    shifted = jnp.where(dominant, 0, t - jnp.where(dominant, t, 0).sum(-1, keepdims=True))
-    return shifted - (g * shifted).sum(-1, keepdims=True)
+    wide = widen(g)
+    i = dominant_class(wide)
+    t = widen(only(mask, t))
+    shifted = without(i, t - entry_or_zero(t, i)[..., None])
+    return only(mask, (shifted - total(wide * shifted)[..., None]).astype(g.dtype))
+
+
+def without(i: Int[Array, "*batch"], x: Rows) -> Rows:
+    """`x` with a 0 for class i."""
+    return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], 0, x)
+
+
+def minus_sum_at(i: Int[Array, "*batch"], x: Rows) -> Rows:
+    """`x`, which is 0 for class i, with minus its sum there; as it is for an index that no class has."""
+    at_i = (*jnp.indices(i.shape, sparse=True), i)
+    return x.at[at_i].add(-total(x), mode="drop", unique_indices=True)

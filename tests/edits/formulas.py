@@ -21,6 +21,7 @@ def many(rule: str) -> str:
 LARGE = "linear_softmax_cross_entropy_grads"
 KEPT = f"tests/accuracy/test_survey.py::test_promise[{LARGE}-float32-10-index]"
 GRAD = "softmax_cross_entropy_grad"
+QUICK, ROWS = (f"tests/formulas/stable/test_{name}.py" for name in ("quick", "rows"))
 
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "sigmoid.py": [
@@ -45,12 +46,12 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jacobian_product(widen(logits), t)", "jacobian_product(t, widen(logits))", one("softmax_jvp")),
     ],
     "stable/softmax.py": [
-        ("e * (p / (row_sum(e) * p))[..., None]", "e * (p / row_sum(e))[..., None]", one("softmax")),
+        ("(row_sum(e) / unit)[..., None]", "row_sum(e)[..., None]", one("softmax")),
         ("-e[..., None, :])", "e[..., None, :])", one("softmax_jacobian")),
         ("others, total - e)", "others, total)", one("softmax_jacobian")),
         ("[..., None] / total**2)", "[..., None] / total)", one("softmax_jacobian")),
         ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
-        ("(t - t_i[..., None])) * scale", "(t - t_i[..., None]))", one("softmax_vjp")),
+        ("mean = row_sum(e * difference) / total", "mean = row_sum(e * difference)", one("softmax_vjp")),
         ("(s - m[..., None]) - log_sum[..., None]", "(s - m[..., None]) + log_sum[..., None]", one("log_softmax")),
     ],
     "logloss.py": [
@@ -64,9 +65,27 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "stable/exponentials.py": [
-        ("jnp.exp(s - along(shift(m), s))", "jnp.exp2(s - along(shift(m), s))", many("log_softmax")),
         ("- n * form.ln2_low + rounded_off", "+ rounded_off", one("softmax", "float64")),
         ("range(2, form.degree)", "range(3, form.degree)", one("softmax", "float64")),
+    ],
+    "stable/quick.py": [
+        ("return e / sum_e[..., None], within", "return e / (sum_e + 1)[..., None], within", many("softmax")),
+        ("jnp.exp(entry(s, i)) > sum_e / 2", "jnp.exp(entry(s, i)) > 2 * sum_e", QUICK),
+        ("jnp.log1p(others / e_i)", "jnp.log(1 + others / e_i)", QUICK),
+        ("i, -others / sum_e)", "i, e_i / sum_e - 1)", QUICK),
+        ("(s - m[..., None]) - log_sum", "(s + m[..., None]) - log_sum", many("log_softmax")),
+        ("(m[..., None] - s))) + total(y)", "(m[..., None] - s))) + 1", QUICK),
+        ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
+        ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
+        ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),
+        ("jnp.where(i == k, 0, e_k)", "jnp.where(i == k, e_k, e_k)", QUICK),
+    ],
+    "stable/rows.py": [
+        ("results, ~right, s, *rest)", "results, right & False, s, *rest)", QUICK),
+        ("(next_marked(-1), flat_results)", "(next_marked(0), flat_results)", ROWS),
+        ("marked & (number > j)", "number > j", ROWS),
+        ("jnp.minimum(j * size, count - size)", "j * size", ROWS),
+        ("return quickly(careful, quick, *primals), rates", "return quickly(careful, quick, *primals), _", ROWS),
     ],
     "stable/sums.py": [
         ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", many("softmax")),
@@ -102,11 +121,11 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jnp.where(jnp.isfinite(mean), mean, 0)", "0", "tests/formulas/stable/test_cross_entropy.py"),
         ("(m - entry(s, i)) + log_sum", "(m - entry(s, i)) - log_sum", one("softmax_cross_entropy-integer")),
         ("+ weight * log_sum(", "+ log_sum(", one("softmax_cross_entropy-distribution")),
-        ("with_entry(e, i, -others / p)", "with_entry(e, i, others / p)", one(f"{GRAD}-integer")),
-        ("with_entry(e, i, -others / p)", "with_entry(e, 0 * i, -others / p)", one(f"{GRAD}-integer")),
+        ("with_entry(e, i, -others)", "with_entry(e, i, others)", one(f"{GRAD}-integer")),
+        ("with_entry(e, i, -others)", "with_entry(e, 0 * i, -others)", one(f"{GRAD}-integer")),
         (
-            "weight[..., None] * (e * (p / total)[..., None]) - y",
-            "e * (p / total)[..., None] - y",
+            "weight[..., None] * (e / total[..., None]) - y",
+            "e / total[..., None] - y",
             one(f"{GRAD}-distribution"),
         ),
         ("(weight - y_i) * (e_i / total)", "weight * (e_i / total)", one(f"{GRAD}-distribution")),

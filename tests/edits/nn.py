@@ -26,7 +26,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return g, probability_tangent(g, mask, t)", "return g, g * t", f"{FORWARDS}[softmax_jacobian]"),
         ("return log_g, log_probability_tangent(g, mask, t)", "return log_g, t", "tests/nn/test_softmax.py"),
         ("only(g != 0, tangent)", "tangent", MASKED),
-        ("shifted - (g * shifted)", "shifted + (g * shifted)", f"{FORWARDS}[softmax_vjp]"),
+        ("t - total(wide * t)", "t + total(wide * t)", f"{FORWARDS}[softmax_vjp]"),
     ],
     "cross_entropy_rows.py": [
         (

@@ -34,3 +34,15 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
     numbers = jnp.arange(weight.shape[-1], dtype=weight.dtype)
     mean = jnp.matmul(weight, numbers, precision=Precision.HIGHEST) / total
     return jnp.clip(jnp.round(mean), 0, numbers.size - 1).astype(jnp.int32)
+
+
+def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
+    """The class that has more than half of a distribution, or the number of classes if none has."""
+    classes = g.shape[-1]
+    number = jnp.where(g > 0.5, jnp.arange(1, classes + 1, dtype=g.dtype), 0).max(-1)
+    return jnp.where(number > 0, number - 1, classes).astype(jnp.int32)
+
+
+def entry_or_zero(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """$x_i$, or 0 for an index that no class has."""
+    return jnp.take_along_axis(x, i[..., None], -1, mode="fill", fill_value=0)[..., 0]

@@ -1,16 +1,17 @@
 r"""The forms in which Task 19.3 is computed: one for class indices, one for distributions, so that nothing cancels.
 
-Everything is in the dtype of computation, of arguments that are checked already. A form that is named `…_by` takes the
-exponential to use; the one without chooses the fastest that is exact.
+Everything is in the dtype of computation, of arguments that are checked already, whatever the logits are. Beside each
+stands the one in `quick` that does for most logits.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.inputs import are_indices
+from manual_grads.formulas.stable import quick
 from manual_grads.formulas.stable.classes import entry, mean_class, with_entry
-from manual_grads.formulas.stable.exponentials import Exponential, largest_of, with_exponential
-from manual_grads.formulas.stable.small_sums import small_sum
+from manual_grads.formulas.stable.exponentials import FORMATS, scaled_exp
+from manual_grads.formulas.stable.rows import with_quick
 from manual_grads.formulas.stable.sums import row_sum, weighted_sum
 
 
@@ -56,29 +57,28 @@ def total_weight(labels: Array, classes: int) -> Float[Array, "*batch"]:
     return jnp.where(labels < classes, 1.0, jnp.nan) if are_indices(labels) else row_sum(labels)
 
 
-def index_loss_by(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
-) -> Float[Array, "*batch"]:
+@with_quick(quick.index_loss)
+def index_loss(s: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
     r"""$(m - s_i) + \ln \sum_l e^{s_l - m}$, m being the largest logit.
 
     Textbook: $-(s_i - \ln \sum_l e^{s_l})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)".
     """
-    return (m - entry(s, i)) + log_sum(exp, s, m, i)
+    m = s.max(-1)
+    return (m - entry(s, i)) + log_sum(s, m, i)
 
 
-def distribution_loss_by(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], y: Float[Array, "*batch classes"]
-) -> Float[Array, "*batch"]:
+@with_quick(quick.distribution_loss)
+def distribution_loss(s: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$; a class without weight costs nothing.
 
     Textbook: $-\sum_k y_k (s_k - \ln \sum_l e^{s_l})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)" for weights.
     """
-    weight = row_sum(y)
-    return weighted_sum(y, m[..., None] - s) + weight * log_sum(exp, s, m, mean_class(y, weight))
+    m, weight = s.max(-1), row_sum(y)
+    return weighted_sum(y, m[..., None] - s) + weight * log_sum(s, m, mean_class(y, weight))
 
 
 def log_sum(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
+    s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
     r"""$\ln \sum_l e^{s_l - m} = \ln(1 + \sum_{l \neq i} e^{s_l - m})$ if $s_i$ is the largest logit, m.
 
@@ -87,42 +87,42 @@ def log_sum(
 
     Textbook: the sum as it stands, which is 1 to the last digit where one class has nearly everything.
     """
-    _, others = without(exp, s, m, i)
-    largest, e_i = largest_of(exp, m), exp.of(entry(s, i), m) * exp.normalizer(m)
-    return jnp.log1p((others - (largest - e_i)) / largest)
+    _, others, e_i = parts(s, m, i)
+    return jnp.log1p(others - (1 - e_i))
 
 
-def without(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
-) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"]]:
-    """The exponentials with a 0 for class i, and their sum, normalized."""
-    e = exp.of(s, m)
-    return with_entry(e, i, 0), small_sum(lambda e, i: row_sum(with_entry(e, i, 0)), e, exp, s, m, i)
+def parts(
+    s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], i: Int[Array, "*batch"]
+) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """The exponentials with a 0 for class i, their sum, and that of class i."""
+    unit = FORMATS[s.dtype].unit
+    e = with_entry(scaled_exp(s, m), i, 0)
+    return e / unit, row_sum(e) / unit, scaled_exp(entry(s, i), m) / unit
 
 
-def index_vjp_by(
-    exp: Exponential,
-    s: Float[Array, "*batch classes"],
-    m: Float[Array, "*batch"],
-    i: Int[Array, "*batch"],
-    c: Float[Array, "*batch"],
+@with_quick(quick.index_vjp)
+def index_vjp(
+    s: Float[Array, "*batch classes"], i: Int[Array, "*batch"], c: Float[Array, "*batch"]
 ) -> Float[Array, "*batch classes"]:
     r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$, which keeps its digits when $g_i$ rounds to one.
 
     Textbook: $c (g_l - I(i=l))$, Task 19.3's line "g_l − I(y=l)".
     """
-    e, others = without(exp, s, m, i)
-    p = exp.normalizer(m)
-    scale = p / (others + exp.of(entry(s, i), m) * p)
-    return with_entry(e, i, -others / p) * scale[..., None] * c[..., None]
+    e, others, e_i = parts(s, s.max(-1), i)
+    return with_entry(e, i, -others) / (others + e_i)[..., None] * c[..., None]
 
 
-def distribution_vjp_by(
-    exp: Exponential,
-    s: Float[Array, "*batch classes"],
-    m: Float[Array, "*batch"],
-    y: Float[Array, "*batch classes"],
-    c: Float[Array, "*batch"],
+@with_quick(quick.index_loss_and_gradient)
+def index_loss_and_gradient(
+    s: Float[Array, "*batch classes"], i: Int[Array, "*batch"]
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch classes"]]:
+    """R and ∂R/∂s, which have their exponentials in common."""
+    return index_loss(s, i), index_vjp(s, i, jnp.ones(i.shape, s.dtype))
+
+
+@with_quick(quick.distribution_vjp)
+def distribution_vjp(
+    s: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"], c: Float[Array, "*batch"]
 ) -> Float[Array, "*batch classes"]:
     r"""$c ((\sum_k y_k) g_l - y_l)$, and for one class $c ((\sum_{k \neq i} y_k) g_i - y_i \sum_{l \neq i} g_l)$.
 
@@ -134,30 +134,28 @@ def distribution_vjp_by(
     # The class that has all the weight, if one has; its exponential and the sum of the others'.
     weight = row_sum(y)
     i = mean_class(y, weight)
-    e, others = without(exp, s, m, i)
-    p = exp.normalizer(m)
-    e_i, y_i = exp.of(entry(s, i), m) * p, entry(y, i)
-    total = others + e_i
+    e, others, e_i = parts(s, s.max(-1), i)
+    total, y_i = others + e_i, entry(y, i)
     # Its entry of the gradient, and all the others.
     at_i = (weight - y_i) * (e_i / total) - y_i * (others / total)
-    return with_entry(weight[..., None] * (e * (p / total)[..., None]) - y, i, at_i) * c[..., None]
+    return with_entry(weight[..., None] * (e / total[..., None]) - y, i, at_i) * c[..., None]
 
 
-def index_jvp_by(
-    exp: Exponential,
-    s: Float[Array, "*batch classes"],
-    m: Float[Array, "*batch"],
-    i: Int[Array, "*batch"],
-    t: Float[Array, "*batch classes"],
+@with_quick(quick.distribution_loss_and_gradient)
+def distribution_loss_and_gradient(
+    s: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"]
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch classes"]]:
+    """R and ∂R/∂s, which have their exponentials in common."""
+    return distribution_loss(s, y), distribution_vjp(s, y, jnp.ones(s.shape[:-1], s.dtype))
+
+
+@with_quick(quick.index_jvp)
+def index_jvp(
+    s: Float[Array, "*batch classes"], i: Int[Array, "*batch"], t: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch"]:
     r"""$\sum_{l \neq i} g_l (t_l - t_i)$: the label's entry of the gradient is minus the sum of the others.
 
     Textbook: $\sum_l (g_l - I(i=l)) t_l$, Task 19.3's line "g_l − I(y=l)" times t.
     """
-    e, p = exp.of(s, m), exp.normalizer(m)
-    return row_sum(e * (p / (row_sum(e) * p))[..., None] * (t - entry(t, i)[..., None]))
-
-
-index_loss, distribution_loss = with_exponential(index_loss_by), with_exponential(distribution_loss_by)
-index_vjp, distribution_vjp = with_exponential(index_vjp_by), with_exponential(distribution_vjp_by)
-index_jvp = with_exponential(index_jvp_by)
+    e = scaled_exp(s, s.max(-1)) / FORMATS[s.dtype].unit
+    return row_sum(e / row_sum(e)[..., None] * (t - entry(t, i)[..., None]))

@@ -3,39 +3,21 @@ r"""$e^{s_k - \max s}$ to one ULP, whatever the logits: what a softmax is made o
 `jnp.exp(s - s.max())` isn't that. The subtraction rounds, and exp makes the absolute error a relative one: 64 ULP where
 the difference is 80. And the smallest terms underflow, although the sum of many might not.
 
-Two functions are. Both take logits s and the maximum m of their row, and give $e^{s - m}$ times a factor of the row,
-`exp.of(m, m)`, which cancels in every quotient: `scaled_exp` whatever the logits are; `shifted_exp` for m below 64
-only, but as fast as XLA's fused kernels are. `with_exponential` chooses.
+`scaled_exp` is. It takes logits s and the maximum m of their row, and gives $e^{s - m}$ times a power of two, which is
+the same for all rows.
 """
 
 import math
-from collections.abc import Callable
-from functools import wraps
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE, two_sum
+from manual_grads.formulas.stable.sums import two_sum
 
-# The largest logit of a row up to which e^s, unscaled, is safe: 2²⁴ terms of e^64 ≈ 6·10²⁷ are below float32's 3·10³⁸.
-MAX_SHIFTED_LOGIT = 64
 # Smaller differences s − m are taken for this one: its exponential is 0 in float64, too, and n is below 2¹².
 MIN_DIFFERENCE = -2048
-
-
-class Exponential(NamedTuple):
-    """A way to the exponentials of rows of logits, up to a factor of each row."""
-
-    # (s, m) to e^(s - m) times the row's factor; s may also be a number a row, as m is.
-    of: Callable[[Float[Array, "..."], Float[Array, "*batch"]], Float[Array, "..."]]
-    # m to a power of two for each row by which its largest exponential is about 1. A sum of the row is to be multiplied
-    # by it before anything is divided by that: differentiated, it is squared.
-    normalizer: Callable[[Float[Array, "*batch"]], Float[Array, "*batch"]]
-    # Whether terms that are 0 may add up to something that matters beside the other terms but the largest.
-    may_underflow: bool
 
 
 class ExpFormat(NamedTuple):
@@ -69,52 +51,6 @@ FORMATS = {
 }
 
 
-def with_exponential(formula: Callable[..., Any]) -> Callable[..., Any]:
-    """`formula(exp, s, m, ...)` as a function of the logits s and what follows: with the fastest exp that is exact.
-
-    The choice is made around the whole formula, since XLA doesn't fuse across it, and where it pays: for many float32
-    numbers on a CPU. (In float64, `scaled_exp` is the more accurate, too.)
-    """
-
-    def scaled(s: Array, m: Array, *rest: Array) -> Any:
-        return formula(SCALED, s, m, *rest)
-
-    def shifted(s: Array, m: Array, *rest: Array) -> Any:
-        return formula(SHIFTED, s, m, *rest)
-
-    def on_cpu(s: Array, m: Array, *rest: Array) -> Any:
-        return lax.cond((m < MAX_SHIFTED_LOGIT).all(), shifted, scaled, s, m, *rest)
-
-    @jax.jit
-    @wraps(formula)
-    def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Any:
-        m = s.max(-1)
-        if s.dtype == jnp.float32 and s.size >= LARGE_ARRAY_SIZE:
-            return lax.platform_dependent(s, m, *rest, cpu=on_cpu, default=scaled)
-        return scaled(s, m, *rest)
-
-    return chosen
-
-
-def shifted_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
-    r"""$e^{s - c}$ for m below 64, with $c = \lfloor \min(m, 0) \rfloor$; s may also be a number a row, as m is.
-
-    There is no rounding to carry: s - c is exact, c being 0, or an integer whose sign s shares and from which s is
-    less than 1 above or anywhere below. (But for c = -1 it may be off by 2⁻²⁵.) Results below 10⁻³⁸ are flushed to 0.
-    """
-    return jnp.exp(s - along(shift(m), s))
-
-
-def shift(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """The shift of `shifted_exp`; from 64 on it isn't exact, nor ever used, but must keep the exponential finite."""
-    return jnp.where(m < MAX_SHIFTED_LOGIT, jnp.floor(jnp.minimum(m, 0)), m - MAX_SHIFTED_LOGIT)
-
-
-def shifted_normalizer(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """The power of two next to $e^{c - m}$, c being the shift: the normalizer of `shifted_exp`."""
-    return power_of_two(-jnp.round((m - shift(m)) / math.log(2)))
-
-
 def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> Float[Array, "*batch classes"]:
     r"""$\mathrm{unit} \cdot e^{s - m}$, the unit a power of two; s may also be a number a row, as m is.
 
@@ -135,15 +71,6 @@ def scaled_exp(s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]) -> 
         series = series * r + 1 / math.factorial(k)
     exp_r = 1 + (r + r * r * series)
     return once(exp_r * power_of_two(n + math.log2(form.unit)))
-
-
-def scaled_normalizer(m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """One over the unit, for every row: the normalizer of `scaled_exp`."""
-    return jnp.full_like(m, 1 / FORMATS[m.dtype].unit)
-
-
-SCALED = Exponential(of=scaled_exp, normalizer=scaled_normalizer, may_underflow=False)
-SHIFTED = Exponential(of=shifted_exp, normalizer=shifted_normalizer, may_underflow=True)
 
 
 def power_of_two(n: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -168,11 +95,6 @@ def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classe
         return lax.cond(jnp.isnan(m).all(), lambda: jnp.full_like(s, jnp.nan), scaled)
 
     return lax.platform_dependent(cpu=on_cpu, default=scaled)
-
-
-def largest_of(exp: Exponential, m: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """The largest exponential of each row, normalized: about 1."""
-    return exp.of(m, m) * exp.normalizer(m)
 
 
 def once(x: Any) -> Any:

@@ -1,43 +1,50 @@
 r"""The forms in which softmax, its logarithm and its Jacobian (Task 19.1) are computed, so that nothing cancels.
 
-Everything is in the dtype of computation, of arguments that are checked already. A form that is named `…_by` takes the
-exponential to use; the one without chooses the fastest that is exact.
+Everything is in the dtype of computation, of arguments that are checked already, whatever the logits are. Beside each
+stands the one in `quick` that does for most logits.
 """
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
+from manual_grads.formulas.stable import quick
 from manual_grads.formulas.stable.classes import entry, mean_class
-from manual_grads.formulas.stable.exponentials import Exponential, largest_of, stored_exp, with_exponential
-from manual_grads.formulas.stable.small_sums import small_sum
+from manual_grads.formulas.stable.exponentials import FORMATS, scaled_exp, stored_exp
+from manual_grads.formulas.stable.rows import with_quick
 from manual_grads.formulas.stable.sums import row_sum
 
 
-def probabilities_by(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
-) -> Float[Array, "*batch classes"]:
+@with_quick(quick.probabilities)
+def probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
     r"""$g_k = e^{s_k - m} / \sum_l e^{s_l - m}$, m being the largest logit.
 
     Textbook: $e^{s_k} / \sum_l e^{s_l}$, Task 19's line "e^s_k / Σe^s_l".
     """
-    e, p = exp.of(s, m), exp.normalizer(m)
-    return e * (p / (row_sum(e) * p))[..., None]
+    e, unit = scaled_exp(s, s.max(-1)), FORMATS[s.dtype].unit
+    return (e / unit) / (row_sum(e) / unit)[..., None]  # a sum of about 1: differentiated, it is squared
 
 
-def log_probabilities_by(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"]
-) -> Float[Array, "*batch classes"]:
+@with_quick(quick.log_probabilities)
+def log_probabilities(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
     r"""$\ln g_k = (s_k - m) - \ln \sum_l e^{s_l - m}$, m being the largest logit.
 
     Where one class dominates, that sum is 1 plus the small sum of the others, and its logarithm is log1p of the latter.
 
     Textbook: $s_k - \ln \sum_l e^{s_l}$, a term of Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)".
     """
-    e, p = exp.of(s, m), exp.normalizer(m)
-    total, largest, others = row_sum(e) * p, largest_of(exp, m), small_sum(sum_of_others, e, exp, s, m)
-    log_sum = jnp.where(total < 2 * largest, jnp.log1p(others / largest), jnp.log(total / largest))
+    m = s.max(-1)
+    e, unit = scaled_exp(s, m), FORMATS[s.dtype].unit
+    total, others = row_sum(e) / unit, sum_of_others(e) / unit
+    log_sum = jnp.where(total < 2, jnp.log1p(others), jnp.log(total))
     return (s - m[..., None]) - log_sum[..., None]
+
+
+@with_quick(quick.both_probabilities)
+def both_probabilities(
+    s: Float[Array, "*batch classes"],
+) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch classes"]]:
+    r"""$\ln g_k$ and $g_k$, which have their exponentials in common."""
+    return log_probabilities(s), probabilities(s)
 
 
 def sum_of_others(e: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
@@ -67,8 +74,9 @@ def weighted_jacobian(
     return e[..., :, None] * factor * (weight[..., None] / total**2)[..., None]
 
 
-def jacobian_product_by(
-    exp: Exponential, s: Float[Array, "*batch classes"], m: Float[Array, "*batch"], t: Float[Array, "*batch classes"]
+@with_quick(quick.jacobian_product)
+def jacobian_product(
+    s: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
     r"""$g_k ((t_k - t_i) - \sum_l g_l (t_l - t_i))$, i being the dominant class, if there is one.
 
@@ -77,31 +85,10 @@ def jacobian_product_by(
 
     Textbook: $g_k (t_k - \sum_l g_l t_l)$, Task 19.1's line "g_k (I(k=l) − g_l)" times t.
     """
-    e, p = exp.of(s, m), exp.normalizer(m)
+    e = scaled_exp(s, s.max(-1)) / FORMATS[s.dtype].unit
     total = row_sum(e)
-    scale = 1 / (total * p)
-    t_i, minus_t_i = dominant_entry(e, total, t)
-    mean = row_sum(e * p[..., None] * (t - t_i[..., None])) * scale
-    return e * (p * scale)[..., None] * ((t + minus_t_i[..., None]) - mean[..., None])
-
-
-def dominant_entry(
-    e: Float[Array, "*batch classes"], total: Float[Array, "*batch"], t: Float[Array, "*batch classes"]
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """The entry of t for the class that has more than half of the row's total, or 0 if none has; and minus that.
-
-    Both, as XLA would write down, class by class, what is used twice; and as results of a conditional, so that they are
-    computed once a row.
-    """
     i = mean_class(e, total)
-    dominant, candidate = entry(e, i) > total / 2, entry(t, i)
-
-    def chosen() -> tuple[Array, Array]:
-        t_i = jnp.where(dominant, candidate, 0)
-        return t_i, -t_i
-
-    return lax.cond(dominant.any(), chosen, lambda: (jnp.zeros_like(total), jnp.zeros_like(total)))
-
-
-probabilities, log_probabilities = with_exponential(probabilities_by), with_exponential(log_probabilities_by)
-jacobian_product = with_exponential(jacobian_product_by)
+    t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
+    difference = t - t_i[..., None]
+    mean = row_sum(e * difference) / total
+    return e / total[..., None] * (difference - mean[..., None])

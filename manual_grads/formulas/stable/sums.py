@@ -19,7 +19,7 @@ def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     """
     if x.dtype == jnp.float64:
         return compensated_sum(x)
-    many_rows = ADDS_IN_BLOCKS and x.ndim > 1 and x.size >= LARGE_ARRAY_SIZE
+    many_rows = ADDS_IN_BLOCKS and x.size > x.shape[-1] and x.size >= LARGE_ARRAY_SIZE
     return x.sum(-1) if many_rows else pairwise_sum(x)
 
 

@@ -5,15 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable.exponentials import (
-    SCALED,
-    SHIFTED,
-    largest_of,
-    scaled_exp,
-    shifted_exp,
-    stored_exp,
-    with_exponential,
-)
+from manual_grads.formulas.stable.exponentials import FORMATS, scaled_exp, stored_exp
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 RTOL = 1e-6  # two results of the same function, compiled and not; those of the two functions differ by powers of two
@@ -75,44 +67,6 @@ def test_equal_differences_give_equal_bits():
         np.testing.assert_array_equal(exponentials(s + offset)[0], e)
 
 
-@pytest.mark.parametrize("shape", [(2,), (8, 100), (1000, 1000)], ids=str)
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 10.0])
-@pytest.mark.parametrize("offset", [0.0, -0.4, -100.3, -1e6])
-def test_shifted_is_accurate_below_64(offset, scale, shape):
-    random = np.random.default_rng(0)
-    s = np.minimum(random.normal(0, scale, shape) + offset, 63.99).astype(np.float32)
-    e, largest = (np.asarray(part, np.float64) for part in jax.jit(of_rows(shifted_exp))(s))
-    shift = np.floor(np.minimum(s.max(-1, keepdims=True), 0)).astype(np.float64)
-    want = np.exp(s - shift)
-    normal = want > np.finfo(np.float32).tiny
-    # XLA's exp is good to 1.01 ULP, and 2⁻²⁵ of the argument, where the shift is −1, are half an ULP more.
-    assert np.max(np.abs(e - want)[normal] / np.spacing(want.astype(np.float32))[normal]) < 1.6
-    np.testing.assert_array_equal(largest, e.max(-1, keepdims=True))  # the same bits, or a quotient wouldn't be one
-
-
-@pytest.mark.smoke
-@pytest.mark.parametrize(("largest", "used"), [(63.9, shifted_exp), (64.0, scaled_exp), (np.inf, scaled_exp)])
-def test_one_row_that_needs_it_scales_them_all(used, largest):
-    s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (64, 64)), jnp.float32).at[1, 2].set(largest)
-    chosen = with_exponential(lambda exp, s, m: exp.of(s, m))
-    np.testing.assert_allclose(chosen(s), jax.jit(used)(s, s.max(-1)), rtol=RTOL)
-
-
-def test_each_vmapped_example_has_a_choice_of_its_own():
-    s = jnp.asarray(np.random.default_rng(0).normal(0, 3, (2, 64, 64)), jnp.float32).at[1, 2, 3].set(64)
-    e = jax.vmap(with_exponential(lambda exp, s, m: exp.of(s, m)))(s)
-    np.testing.assert_allclose(e[0], jax.jit(shifted_exp)(s[0], s[0].max(-1)), rtol=RTOL)
-    np.testing.assert_allclose(e[1], jax.jit(scaled_exp)(s[1], s[1].max(-1)), rtol=RTOL)
-
-
-@pytest.mark.parametrize(("dtype", "shape"), [("float32", (8, 10)), ("float64", (64, 64))])
-def test_few_numbers_and_float64_are_scaled(dtype, shape):
-    chosen = with_exponential(lambda exp, s, m: exp.of(s, m))
-    with jax.enable_x64(dtype == "float64"):
-        s = jnp.asarray(np.random.default_rng(0).normal(0, 3, shape), dtype)
-        np.testing.assert_allclose(chosen(s), jax.jit(scaled_exp)(s, s.max(-1)), rtol=RTOL)
-
-
 @pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-6), ("float64", 1e-15)])
 def test_the_series_may_be_differentiated_twice(dtype, rtol):
     """Each derivative of e^(s − m) is itself again: a series a term shorter would be off by 20 units in the second."""
@@ -131,9 +85,11 @@ def test_stored_exponentials_are_the_scaled_ones_by_another_power_of_two_each_ro
         assert np.isnan(e[1]).any()
 
 
-@pytest.mark.parametrize("exp", [SCALED, SHIFTED], ids=["scaled", "shifted"])
-def test_the_largest_exponential_is_about_one_and_many_do_not_overflow(exp):
-    m = jnp.array([-1e30, -200.0, -0.5, 0.0, 1.0, 63.9])
-    assert ((0.5 < largest_of(exp, m)) & (largest_of(exp, m) < 2)).all()
-    assert np.isfinite(2.0**24 * exp.of(m, m)).all()
-    np.testing.assert_array_equal(np.frexp(exp.normalizer(m))[0], 0.5)  # powers of two: nothing is rounded
+@pytest.mark.parametrize("dtype", list(FORMATS), ids=str)
+def test_the_largest_exponential_is_the_unit_and_many_do_not_overflow(dtype):
+    with jax.enable_x64(dtype == jnp.float64):
+        m = jnp.array([-1e30, -200.0, -0.5, 0.0, 1.0, 63.9], dtype)
+        unit = FORMATS[dtype].unit
+        np.testing.assert_array_equal(scaled_exp(m, m), unit)
+        assert np.isfinite(jnp.asarray(2.0**24 * unit, dtype))
+        assert np.frexp(unit)[0] == 0.5  # a power of two: nothing is rounded

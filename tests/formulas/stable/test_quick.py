@@ -1,0 +1,102 @@
+"""The quick forms: right in every row that they say they are, at numbers of classes on both sides of each limit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.formulas.stable import cross_entropy, quick, rows, softmax
+
+CLASSES = [4, 5, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 32, 33, 63, 65, 1000)), 64]
+RANDOM = np.random.default_rng(0)
+# A careful form and the quick one, and what they take beside the logits.
+FORMS = {
+    "softmax": (softmax.probabilities, quick.probabilities, ""),
+    "log-softmax": (softmax.log_probabilities, quick.log_probabilities, ""),
+    "both": (softmax.both_probabilities, quick.both_probabilities, ""),
+    "Jacobian product": (softmax.jacobian_product, quick.jacobian_product, "t"),
+    "index loss": (cross_entropy.index_loss, quick.index_loss, "i"),
+    "index vjp": (cross_entropy.index_vjp, quick.index_vjp, "ic"),
+    "index jvp": (cross_entropy.index_jvp, quick.index_jvp, "it"),
+    "index loss and gradient": (cross_entropy.index_loss_and_gradient, quick.index_loss_and_gradient, "i"),
+    "distribution loss": (cross_entropy.distribution_loss, quick.distribution_loss, "y"),
+    "distribution vjp": (cross_entropy.distribution_vjp, quick.distribution_vjp, "yc"),
+    "distribution loss and gradient": (
+        cross_entropy.distribution_loss_and_gradient,
+        quick.distribution_loss_and_gradient,
+        "y",
+    ),
+}
+# Sums of up to 32 terms one after the other, and a few roundings; of sums that cancel, relative to terms below 10.
+RTOL, ATOL = 2e-6, 2e-5
+
+
+def draw(classes, examples=12):
+    """Logits of several sizes, with labels and the rest."""
+    scale = np.geomspace(0.1, 12, examples)[:, None]
+    s = RANDOM.normal(size=(examples, classes)) * scale + np.linspace(-25, 25, examples)[:, None]
+    s[0] = 0  # a tie
+    return {
+        "s": np.float32(s),
+        "i": RANDOM.integers(classes, size=examples).astype(np.int32),
+        "y": np.float32(RANDOM.dirichlet(np.ones(classes), examples)),
+        "t": np.float32(RANDOM.normal(size=s.shape)),
+        "c": np.float32(RANDOM.normal(size=examples)),
+    }
+
+
+def in_float64(careful, args):
+    with jax.enable_x64(True):
+        return jax.jit(careful.__wrapped__)(
+            *(jnp.asarray(x, np.float64 if x.dtype == np.float32 else x.dtype) for x in args)
+        )
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("classes", CLASSES)
+def test_every_form_is_right_where_it_says_so(classes):
+    drawn = draw(classes)
+    forms = {name: (careful, form, [drawn[x] for x in ("s", *rest)]) for name, (careful, form, rest) in FORMS.items()}
+    found = jax.jit(lambda: {name: form(*map(jnp.asarray, args)) for name, (_, form, args) in forms.items()})()
+    for name, (careful, _, args) in forms.items():
+        results, right = found[name]
+        assert right.mean() > 0.5, name
+        for result, want in zip(jax.tree.leaves(results), jax.tree.leaves(in_float64(careful, args)), strict=True):
+            np.testing.assert_allclose(result[right], np.asarray(want)[right], rtol=RTOL, atol=ATOL, err_msg=name)
+
+
+@pytest.mark.parametrize("classes", [3, 10, 100])
+def test_rows_that_need_care_are_said_to(classes):
+    """Overflow, underflow of everything, of all but one class, of a class that matters; NaN and infinity."""
+    s = np.zeros((8, classes), np.float32)
+    s[0, 1], s[1], s[2, 0], s[5, 1], s[6, 1] = 90, -100, 70, np.nan, np.inf
+    s[3], s[3, 0] = -40, -89.5  # e^−89.5 is flushed to 0, and beside e^−40 it is 10⁻²²
+    s[4], s[4, :2] = -50, (-200, 0.5)  # flushed, too, but then so is its g
+    s = jnp.asarray(s)
+    zero = jnp.zeros(8, jnp.int32)
+    right = {
+        "softmax": quick.probabilities(s)[1],
+        "index vjp": quick.index_vjp(s, zero + 1, jnp.ones(8))[1],
+        "distribution vjp": quick.distribution_vjp(s, jax.nn.one_hot(zero + 1, classes), jnp.ones(8))[1],
+    }
+    for name, rows_right in right.items():
+        assert rows_right.tolist() == [False, False, False, False, name == "softmax", False, False, True], name
+    assert quick.log_probabilities(s)[1].tolist() == [False, False, False, True, False, False, False, True]
+    # A label whose exponential is 0 has an infinite loss by that.
+    assert quick.index_loss(s, zero)[1].tolist() == [False] * 3 + [False, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "name", ["both", "Jacobian product", "index loss and gradient", "distribution loss and gradient"]
+)
+def test_what_is_chosen_is_right_in_every_row(name):
+    """Many rows on a CPU: the quick form, and with care the rows that it isn't right for."""
+    careful, _, rest = FORMS[name]
+    drawn = draw(5, examples=1200)
+    drawn["s"][:6, 0], drawn["s"][700] = (-95, 95, 300, -300, 70, 45), -95
+    args = [drawn[x] for x in ("s", *rest)]
+    assert rows.is_quick(jnp.asarray(args[0]))
+    for got, want in zip(
+        jax.tree.leaves(jax.jit(careful)(*args)), jax.tree.leaves(in_float64(careful, args)), strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=RTOL, atol=ATOL)
