@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 NEEDED = {"run": ("flint", "optax", "rich", "sklearn"), "plot": ("matplotlib", "rich"), "table": ("rich",)}
+FORMATS = ("float32", "bfloat16", "float16", "float64")
 
 
 def parser(seed: Callable[[str], Any] = str, path: Callable[[str], Any] = str) -> argparse.ArgumentParser:
@@ -27,6 +28,7 @@ def parser(seed: Callable[[str], Any] = str, path: Callable[[str], Any] = str) -
     top.add_argument("--thp", action="store_true", help="measure again with an allocator of huge pages (Linux)")
     top.add_argument("--cold", action="store_true", help="empty the caches before every run")
     top.add_argument("--no-peers", action="store_true", help="leave out other libraries")
+    top.add_argument("--dtype", choices=FORMATS, default=FORMATS[0], help="of all numbers (default: float32)")
     top.add_argument("--seed", type=seed, default=0, help="seed of the inputs and of the order (default: 0)")
     top.set_defaults(suite="full", command="run")
     commands = top.add_subparsers(metavar="COMMAND")
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "run":
         os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")  # or a GPU's products are no float32 ones
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or PyTorch's idle threads spin in others' turns
+        if options.dtype == "float64":
+            os.environ["JAX_ENABLE_X64"] = "true"
         if options.platform:
             os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[options.platform]
     try:

@@ -19,6 +19,8 @@ def array_error(got: np.ndarray, want: np.ndarray) -> float:
     if want.size == 0:
         return 0.0
     scale = float(max(want.max(), -want.min()))
+    if got.dtype.itemsize < 4:
+        got = got.astype(np.float32)  # NumPy doesn't subtract bfloat16
     difference = np.subtract(got, want, dtype=np.float64)
     worst = float(max(difference.max(), -difference.min())) / (scale or 1.0)
     return worst if np.isfinite(worst) else float("inf")

@@ -62,6 +62,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
 DROP_INS: dict[Callable[..., Any], Callable[..., Any]] = {
     plain.sigmoid: nn.sigmoid,
     plain.softmax: nn.softmax,
+    plain.log_softmax: nn.log_softmax,
     plain.softmax_cross_entropy: cross_entropy,
     plain.two_layer_loss: nn.two_layer_loss,
 }
@@ -76,8 +77,18 @@ def grad_of_sum(argnums: int | tuple[int, ...] = 0) -> Way:
     return way
 
 
+def vjp_with_value(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The value, and the vjp's product with a cotangent."""
+
+    def way(x: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value, pullback = jax.vjp(forward, x)
+        return value, pullback(cotangent)[0]
+
+    return way
+
+
 def reference(function: Callable[..., Any], inputs: Inputs) -> list[np.ndarray]:
     """The function's results in float64, for the same (rounded) inputs."""
     with jax.enable_x64(True):
-        wide = [jnp.asarray(a, jnp.float64 if np.issubdtype(a.dtype, np.floating) else None) for a in inputs]
+        wide = [jnp.asarray(a, jnp.float64 if jnp.issubdtype(a.dtype, jnp.floating) else None) for a in inputs]
         return [np.asarray(leaf) for leaf in jax.tree.leaves(jax.jit(function)(*wide))]

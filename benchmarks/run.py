@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import machine, memory, ratios, report, results
 from benchmarks.measure import Plan, measure
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, in_format
 from benchmarks.workloads import SUITES
 from manual_grads.commands import process
 from manual_grads.commands.printing import console, is_terminal
@@ -27,7 +27,7 @@ RSS_FAMILY, RSS_SECONDS = "large-class loss", 2.0  # in the full mode, of what t
 
 def run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
     """Measures what the options ask for, and prints and writes it."""
-    workloads = [chosen(w, options.no_peers) for w in SUITES[options.suite]()]
+    workloads = [in_format(chosen(w, options.no_peers), options.dtype) for w in SUITES[options.suite]()]
     workloads = [w for w in workloads if any(text in w.name for text in options.only or [""])]
     if not workloads:
         names = "\n  ".join(w.name for w in SUITES[options.suite]())

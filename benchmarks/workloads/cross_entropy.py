@@ -41,6 +41,24 @@ def cross_entropy_grad(batch: int, classes: int, labels: str = "indices", inputs
     )
 
 
+def cross_entropy_loss(batch: int, classes: int, labels: str = "indices") -> Workload:
+    """R for each example, alone."""
+    return Workload(
+        family=f"cross-entropy loss, {labels}",
+        sizes={"N": batch, "K": classes},
+        inputs="random",
+        draw=drawn(batch, classes, labels, "random"),
+        contenders=(
+            by_jax("by hand", "hand", mg.softmax_cross_entropy),
+            *by_autodiff(lambda forward: forward, plain.softmax_cross_entropy),
+        ),
+        reference=plain.softmax_cross_entropy,
+        flops=3 * batch * classes,
+        terms=2 * classes,
+        largest_logit=LARGEST["random"],
+    )
+
+
 def cross_entropy_hvp(batch: int, classes: int, inputs: str = "random") -> Workload:
     """H·t for each example."""
     draw = drawn(batch, classes, "indices", inputs)

@@ -42,8 +42,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "weighted_jacobian(one, widen(logits))",
             one("softmax_jacobian", "bfloat16"),
         ),
-        ("jacobian_product(widen(logits), c)", "c - jacobian_product(widen(logits), c)", one("softmax_vjp")),
-        ("jacobian_product(widen(logits), t)", "jacobian_product(t, widen(logits))", one("softmax_jvp")),
+        ("jacobian_product(logits, c)", "c - jacobian_product(logits, c)", one("softmax_vjp")),
+        ("jacobian_product(logits, t)", "jacobian_product(t, logits)", one("softmax_jvp")),
     ],
     "stable/softmax.py": [
         ("(row_sum(e) / unit)[..., None]", "row_sum(e)[..., None]", one("softmax")),
@@ -73,7 +73,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jnp.exp(entry(s, i)) > sum_e / 2", "jnp.exp(entry(s, i)) > 2 * sum_e", QUICK),
         ("jnp.log1p(others / e_i)", "jnp.log(1 + others / e_i)", QUICK),
         ("i, -others / sum_e)", "i, e_i / sum_e - 1)", QUICK),
-        ("(s - m[..., None]) - log_sum", "(s + m[..., None]) - log_sum", many("log_softmax")),
+        ("return (s - m[..., None]) - log_sum", "return (s + m[..., None]) - log_sum", many("log_softmax")),
         ("(m[..., None] - s))) + total(y)", "(m[..., None] - s))) + 1", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
@@ -97,18 +97,22 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) != i",
             many(f"{GRAD}-integer"),
         ),
-        ("(x, i[..., None], -1,", "(x, i[..., None] - 1, -1,", one("softmax_cross_entropy-integer")),
+        (
+            '(x, i[..., None], -1, mode="fill")',
+            '(x, i[..., None] - 1, -1, mode="fill")',
+            one("softmax_cross_entropy-integer"),
+        ),
     ],
     "softmax_cross_entropy.py": [
-        ("loss_vjp(widen(logits), y, c)", "loss_vjp(widen(logits), y, -c)", one("softmax_cross_entropy_vjp-integer")),
+        ("loss_vjp(logits, y, c)", "loss_vjp(logits, y, -c)", one("softmax_cross_entropy_vjp-integer")),
         (
             "weighted_jacobian(weight, ",
             "weighted_jacobian(jnp.ones_like(weight), ",
             one("softmax_cross_entropy_hessian-distribution"),
         ),
         (
-            "(weight * jacobian_product(widen(logits), t))",
-            "jacobian_product(widen(logits), t)",
+            "weight * t",
+            "t",
             one("softmax_cross_entropy_hvp-distribution"),
         ),
         (
@@ -135,7 +139,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "(t - entry(t, 0 * i)[..., None]))",
             one("softmax_cross_entropy_jvp-integer"),
         ),
-        ("jnp.ones(s.shape[:-1], s.dtype))", "2 * jnp.ones(s.shape[:-1], s.dtype))", one(f"{GRAD}-integer")),
+        ("return loss_vjp(s, labels, jnp.ones", "return loss_vjp(s, labels, 2 * jnp.ones", one(f"{GRAD}-integer")),
         ("else row_sum(labels)", "else labels.max(-1)", one("softmax_cross_entropy_hessian-distribution")),
     ],
     "linear_softmax_cross_entropy.py": [

@@ -25,7 +25,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "softmax.py": [
         ("return g, probability_tangent(g, mask, t)", "return g, g * t", f"{FORWARDS}[softmax_jacobian]"),
         ("return log_g, log_probability_tangent(g, mask, t)", "return log_g, t", "tests/nn/test_softmax.py"),
-        ("only(g != 0, tangent)", "tangent", MASKED),
+        ("only(g != 0, minus_sum_at(i, tangent))", "minus_sum_at(i, tangent)", MASKED),
         ("t - total(wide * t)", "t + total(wide * t)", f"{FORWARDS}[softmax_vjp]"),
     ],
     "cross_entropy_rows.py": [

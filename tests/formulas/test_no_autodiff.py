@@ -16,6 +16,9 @@ AUTODIFF = {
     *("grad", "value_and_grad", "jacobian", "jacfwd", "jacrev", "hessian", "vjp", "jvp", "hvp", "linearize"),
     *("linear_transpose", "custom_jvp", "custom_vjp", "custom_gradient", "link_jacobians"),
 }
+# This one says how the derivative of a formula, if a user asks for one, is found: that of its careful form. No value is
+# found by it.
+OF_FORMULAS = {"stable/rows.py": {"custom_jvp", "jvp"}}
 # Functions with derivative rules of their own, which would be no independent forward for autodiff.
 WITH_RULES = {"nn", "logistic", "logsumexp", "stop_gradient", "expit"}
 
@@ -43,9 +46,10 @@ def names_outside_claims(tree):
             yield node.name.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
-def test_no_autodiff_by_name(file):
-    assert not (AUTODIFF | WITH_RULES) & set(names_outside_claims(ast.parse(file.read_text(encoding="utf-8"))))
+@pytest.mark.parametrize("name", FILES)
+def test_no_autodiff_by_name(name):
+    names = set(names_outside_claims(ast.parse(FILES[name].read_text(encoding="utf-8"))))
+    assert (AUTODIFF | WITH_RULES) & names == OF_FORMULAS.get(name, set())
 
 
 @pytest.mark.parametrize(

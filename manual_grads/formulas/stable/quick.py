@@ -140,7 +140,8 @@ def parts(s: Rows, i: Index) -> tuple[Rows, PerRow, PerRow]:
         return e, total(e), jnp.exp(entry(s, i))
     e = [jnp.exp(s[..., k]) for k in range(s.shape[-1])]
     others = pairwise([jnp.where(i == k, 0, e_k) for k, e_k in enumerate(e)])
-    return with_entry(jnp.exp(s), i, 0), others, pairwise([jnp.where(i == k, e_k, 0) for k, e_k in enumerate(e)])
+    e_i = pairwise([jnp.where(i == k, e_k, 0) for k, e_k in enumerate(e)])
+    return with_entry(jnp.exp(s), i, 0), others, jnp.where(i < len(e), e_i, jnp.nan)
 
 
 def exponentials(s: Rows) -> Rows:
