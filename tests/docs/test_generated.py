@@ -160,10 +160,12 @@ def test_the_measured_accuracy_is_of_every_promise_and_kept_it():
         assert row["passed"]
         assert row["by_hand"]["ulp"] <= row["by_hand"]["bound"]
         if row["dtype"] in ("float32", "float64") and PROMISES[row["name"]].magnitude is None:
-            assert row["by_hand"]["bound"] == PROMISES[row["name"]].ulp
+            promise = PROMISES[row["name"]]
+            promised = (promise.ulp64 if row["dtype"] == "float64" else None) or promise.ulp
+            assert row["by_hand"]["bound"] == min(promised, row["derived"])
     page = "\n".join(accuracy.tables())
     assert page.count("| `sigmoid_grad` |") == len(FLOATS)
-    assert "at most 3 ULP" in accuracy.measured("sigmoid_grad")
+    assert "at most 2.5 ULP" in accuracy.measured("sigmoid_grad")
     assert set(accuracy.measurable()) == set(PROMISES)
 
 
