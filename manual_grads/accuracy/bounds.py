@@ -216,6 +216,11 @@ OF_ROWS: dict[str, Callable[[Form, str, int], list[Term]]] = {
 }
 
 
+def is_derived(name: str) -> bool:
+    """Whether the function's results have a bound of their own, not one of the magnitude."""
+    return name in OF_NUMBERS or name in OF_ROWS
+
+
 def derivation(name: str, dtype: Any, classes: int) -> list[Term]:
     """The terms of a function's bound in float32 or float64: of its largest, if several forms may run."""
     dtype = jnp.dtype(dtype).name

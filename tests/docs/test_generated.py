@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
-from docs.pages import accuracy, copies, document, fate, reference
+from docs.pages import accuracy, bounds, copies, document, fate, reference
 from manual_grads import checking, nn, rules
+from manual_grads.accuracy import bounds as derived
 from manual_grads.accuracy.promises import PROMISES
 from manual_grads.derivations import CHAINS, task18, task19_1, task19_2, task21
 from manual_grads.derivations.lines import Line
@@ -167,6 +168,15 @@ def test_the_measured_accuracy_is_of_every_promise_and_kept_it():
     assert page.count("| `sigmoid_grad` |") == len(FLOATS)
     assert "at most 2.5 ULP" in accuracy.measured("sigmoid_grad")
     assert set(accuracy.measurable()) == set(PROMISES)
+
+
+@pytest.mark.smoke
+def test_the_bounds_are_told_by_their_terms():
+    page = "\n".join(bounds.tables())
+    for name in (*derived.OF_NUMBERS, *derived.OF_ROWS):
+        assert page.count(f"| `{name}` |") >= 2 + 2, name  # terms, sums, and both formats of what was found
+        for term in derived.derivation(name, "float32", bounds.SHOWN_CLASSES):
+            assert f"{term.size:.3g} ({term.name})" in page.replace("\\|", "|") or not term.size
 
 
 @pytest.mark.smoke
