@@ -19,8 +19,8 @@ from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
 
 # In ULP.
 LAST_ROUNDING = 0.5
-# In ULP: products of two errors of n u are n² u of one, for n < 100 less than 100² · 2⁻²⁴. In float64 it is nothing.
-SECOND_ORDER = 1e-3
+# In ULP: an error is known no better, by a ball.
+KNOWN_TO = 2.0**-20
 
 
 class Term(NamedTuple):
@@ -45,8 +45,13 @@ def pairwise(terms: int) -> float:
 
 
 def in_blocks(terms: int) -> float:
-    """XLA's for many rows on a CPU, as `trees` finds it: one after the other, unless there are 64 or more."""
-    return terms - 1 if terms <= 32 else 32 if terms < 64 else ceil(log2(terms)) + 6
+    """XLA's for many rows on a CPU, as `trees` finds it: up to 32 terms one after the other, and then as few as here.
+
+    Blocks of 1024 are added one after the other: that is most of the bound where terms are very many.
+    """
+    if terms < 64:
+        return terms - 1 if terms <= 32 else 32
+    return ceil(log2(min(terms, 1024))) + 6 + terms // 1024
 
 
 def compensated(terms: int) -> float:
@@ -233,7 +238,8 @@ def derivation(name: str, dtype: Any, classes: int) -> list[Term]:
 def derived(name: str, dtype: Any, classes: int) -> float:
     """The bound in ULP of the result; of a 16-bit format, half an ULP beside what float32's is in its ULP."""
     wide = jnp.promote_types(dtype, jnp.float32)
-    bound = size(derivation(name, wide, classes)) + SECOND_ORDER
+    bound = size(derivation(name, wide, classes))
+    bound += bound**2 * float(jnp.finfo(wide).eps) / 2 + KNOWN_TO  # products of two errors, in ULP
     if wide == jnp.dtype(dtype):
         return bound
     return 0.5 + bound * float(jnp.finfo(wide).eps / jnp.finfo(dtype).eps)

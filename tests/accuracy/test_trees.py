@@ -1,6 +1,8 @@
 """The tree of a sum, found out from its results: of sums whose tree is known, and of those that the bounds count."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from manual_grads.accuracy import bounds, trees
@@ -46,6 +48,22 @@ def test_xla_adds_no_term_more_often_than_the_bound_says(terms):
         f"assumption broken: XLA's row sum of {terms} terms adds one of them {most} times, "
         f"{bounds.in_blocks(terms)} were assumed; change bounds.in_blocks"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sums.ADDS_IN_BLOCKS, reason="before, the forms add no rows so")
+def test_nor_of_very_many_terms():
+    """The first of a hundred thousand, which is added most often; by some of the rows, so that memory suffices."""
+    terms, rows = 100_000, 64
+    compiled = jax.jit(lambda x: x.sum(-1))
+    outside = set()
+    for start in range(1, terms, 3 * rows):
+        probes = np.ones((rows, terms), np.float32)
+        probes[:, 0] = trees.ABSORBING["float32"]
+        others = np.minimum(np.arange(start, start + 3 * rows, 3), terms - 1)
+        probes[np.arange(rows), others] = -trees.ABSORBING["float32"]
+        outside |= set(np.asarray(compiled(probes)).tolist())
+    assert 60 < len(outside) <= bounds.in_blocks(terms)
 
 
 def test_what_the_forms_call_for_many_rows_is_that_sum():

@@ -219,6 +219,12 @@ def test_the_floor_is_a_smallest_normal_number_in_units_of_u():
     assert floor_of("float64") == 2.0**-1022 / 2.0**-53
 
 
+def test_logits_as_large_as_they_come_are_within_reach():
+    with balls.precision(100):
+        g = in_float64(truths.softmax(np.array([1.7e308, 0.0, -1.7e308])))
+    assert g.tolist() == [1, 0, 0]
+
+
 def test_one_hot_labels_are_recognised():
     assert truths.is_one_hot(np.int32(1))
     assert truths.is_one_hot(np.array([0.0, 1.0]))
