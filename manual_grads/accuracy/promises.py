@@ -101,7 +101,8 @@ def bound(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
     if is_sharp(rule, args):
         promised = (promise.ulp64 if wide == jnp.float64 else None) or promise.ulp
         assert promised is not None
-        ulp = min(promised, bounds.derived(rule.name, wide, classes_of(args)))
+        known = bounds.is_derived(rule.name)
+        ulp = min(promised, bounds.derived(rule.name, wide, classes_of(args))) if known else promised
     else:
         ulp = (promise.additions(*args) + ROUNDINGS) / 2
     if wide == jnp.dtype(dtype):
@@ -110,8 +111,11 @@ def bound(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
 
 
 def derived(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
-    """The bound for any input, in ULP of the magnitude; of what may cancel it is the promise, a count of roundings."""
-    if not is_sharp(rule, args):
+    """The bound for any input, in ULP of the magnitude; where none is derived, the promise.
+
+    Of what may cancel it is the promise, which is a count of roundings.
+    """
+    if not (is_sharp(rule, args) and bounds.is_derived(rule.name)):
         return bound(rule, args, dtype)
     return bounds.derived(rule.name, dtype, classes_of(args))
 

@@ -225,6 +225,12 @@ def test_logits_as_large_as_they_come_are_within_reach():
     assert g.tolist() == [1, 0, 0]
 
 
+def test_numbers_are_taken_for_the_last_one_only_where_no_format_sees_it():
+    with balls.precision(100):
+        value = float(truths.sigmoid(np.array([-700.0]))[0].mid())
+    assert value == pytest.approx(np.exp(-700.0), rel=1e-12)
+
+
 def test_one_hot_labels_are_recognised():
     assert truths.is_one_hot(np.int32(1))
     assert truths.is_one_hot(np.array([0.0, 1.0]))
