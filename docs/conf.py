@@ -11,7 +11,7 @@ sys.path.insert(0, str(DOCS.parent))
 os.environ.setdefault("PYTHONPATH", str(DOCS.parent))  # of the notebooks' kernels
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from docs.pages import accuracy, copies, document, reference  # noqa: E402 - found by the path above
+from docs.pages import accuracy, bounds, copies, document, reference  # noqa: E402 - found by the path above
 
 PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -44,6 +44,7 @@ def generate(app: object) -> None:
     document.write(folder / "document")
     reference.write(folder / "reference")
     accuracy.write(folder)
+    bounds.write(folder)
     copies.write(folder)
 
 

@@ -35,6 +35,12 @@ def parser() -> argparse.ArgumentParser:
     accuracy.add_argument(
         "--exhaustive", action="store_true", help="every number of float32, and up to 100,000 classes (minutes)"
     )
+    accuracy.add_argument(
+        "--search", type=positive, metavar="SECONDS", help="climb to larger errors for so long, instead of the table"
+    )
+    accuracy.add_argument(
+        "--keep", type=path, metavar="FILE", help="go on from the worst errors kept there, and keep all"
+    )
     accuracy.add_argument("--plot", type=path, metavar="DIR", help="draw the pictures there, instead of the table")
     train = commands.add_parser(
         "train", help="train on handwritten digits and on words, by hand and by autodiff; many classes"
@@ -65,9 +71,13 @@ def command(arguments: Sequence[str]) -> int:
         unknown = set(options.only or ()) - set(RULES)
         if unknown:
             top.error(f"--only {' '.join(sorted(unknown))}: no such rule; expected one of {', '.join(RULES)}")
-    ignored = [word for word in ("only", "exhaustive", "seed") if getattr(options, word, None)]
+    ignored = [word for word in ("only", "exhaustive", "seed", "search", "keep") if getattr(options, word, None)]
     if options.command == "accuracy" and options.plot and ignored:
         top.error(f"argument --plot: the pictures are always of the same; it goes without --{' --'.join(ignored)}")
+    if options.command == "accuracy" and options.search and options.exhaustive:
+        top.error("argument --search: it goes without --exhaustive")
+    if options.command == "accuracy" and options.keep and not options.search:
+        top.error("argument --keep: it is for what a search finds; expected --search SECONDS, too")
     typed = options.command + (" --plot" if getattr(options, "plot", None) else "")
     extras.require(typed, extras.NEEDED[typed])
     process.require_device()
@@ -93,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
             from manual_grads.commands.accuracy import draw
 
             return draw(options.plot, options.json)
+        case "accuracy" if options.search:
+            from manual_grads.commands.search import search_for
+
+            return search_for(options.only, options.seed, options.search, options.keep, options.json)
         case "accuracy":
             from manual_grads.commands.accuracy import accuracy
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("formulas", "nn", "derivations", "checking", "commands")
+FOLDERS = ("formulas", "nn", "derivations", "accuracy", "checking", "commands")
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "images", "results")
 CAUGHT, SURVIVED = "caught", "SURVIVED"
 

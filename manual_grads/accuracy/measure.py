@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.accuracy import inputs, survey, sweep
-from manual_grads.accuracy.promises import bound
+from manual_grads.accuracy.promises import bound, derived
 from manual_grads.accuracy.survey import Measured
 from manual_grads.rules import Rule
 
@@ -72,4 +72,5 @@ def swept(rule: Rule, dtype: str, seed: int, exhaustive: bool) -> Measured:
         numbers = sweep.spread(format_, min(count, SPREAD), seed)
         one = survey.autodiff(rule, dtype)
         compared[name] = sweep.sweep(rule.name, lambda z, one=one, name=name: one(z)[name], format_, numbers, promised)
-    return Measured(rule, dtype, count, by_hand, compared)
+    at_most = derived(rule, (np.float64(0),), format_)
+    return Measured(rule=rule, dtype=dtype, inputs=count, derived=at_most, by_hand=by_hand, autodiff=compared)

@@ -20,15 +20,19 @@ from manual_grads.commands.process import BadInput
 from manual_grads.commands.progress import progressing
 from manual_grads.rules import FLOATS, RULES
 
+DERIVED = "derived: what no input exceeds, from the errors of each step; bound: what hard inputs don't."
+RATIO = "/derived: the error by hand as a part of that."
 BOUND = "~: in ULP of the same sum with absolute values, for sums that may cancel; of the true value otherwise."
 ZEROS = "0s: results of exactly zero where that is wrong by more than the bound."
 COLUMNS = (
     Column("function"),
     Column("dtype"),
     Column("inputs", right=True, spare=7),
+    Column("derived", right=True, says=DERIVED, spare=1),
     Column("bound", right=True, says=BOUND, spare=1),
     Column("by hand", right=True),
-    Column("found at", spare=6),
+    Column("/derived", right=True, says=RATIO, spare=1),
+    Column("found at", spare=8),
     Column("plain", right=True, says="plain: JAX's derivative of the textbook's forward function.", spare=3),
     Column("0s", right=True, says=ZEROS, spare=5),
     Column("jax.nn", right=True, says="jax.nn: JAX's derivative of jax.nn's and optax's forward function.", spare=2),
@@ -92,8 +96,10 @@ def table(out: Console, rows: Sequence[Measured]) -> RenderableType:
             row.rule.name,
             SHORT[row.dtype],
             f"{row.inputs:,}" if row.inputs < 10**6 else f"2^{row.inputs.bit_length() - 1}",
+            ("" if row.in_ulp_of_the_value else "~") + f"{row.derived:.3g}",
             ("" if row.in_ulp_of_the_value else "~") + f"{row.by_hand.bound:.3g}",
             number(row.by_hand.ulp),
+            f"{row.by_hand.ulp / row.derived:.2f}",
             place(row.by_hand),
             *(
                 cell
@@ -135,6 +141,7 @@ def row_json(row: Measured) -> dict[str, Any]:
         "dtype": row.dtype,
         "inputs": row.inputs,
         "in_ulp_of_the_value": row.in_ulp_of_the_value,
+        "derived": row.derived,
         "by_hand": worst_json(row.by_hand),
         "autodiff": {name: worst_json(worst) for name, worst in row.autodiff.items()},
         "passed": row.passed,

@@ -155,12 +155,17 @@ def mark(right: bool) -> Text:
 
 def print_json(**results: Any) -> None:
     """The results, with the versions and the device that they were found with; null for what is no number."""
+    results |= found_with()
+    any_character = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    print(json.dumps(finite(results), indent=2, ensure_ascii=not any_character, allow_nan=False))
+
+
+def found_with() -> dict[str, Any]:
+    """The versions and the device that results are found with."""
     device = jax.devices()[0]
     versions = {package: version(package) for package in ("jax", "jaxlib", "numpy")}
     versions |= {"manual-grads": manual_grads.__version__, "python": platform.python_version()}
-    results |= {"versions": versions, "device": f"{device.platform}: {device.device_kind}"}
-    any_character = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    print(json.dumps(finite(results), indent=2, ensure_ascii=not any_character, allow_nan=False))
+    return {"versions": versions, "device": f"{device.platform}: {device.device_kind}"}
 
 
 def finite(value: Any) -> Any:

@@ -44,7 +44,16 @@ def test_json_says_where_the_worst_error_was_found(capsys):
     assert found["seed"] == 3
     assert [row["dtype"] for row in found["rows"]] == ["float16", "bfloat16", "float32", "float64"]
     for row in found["rows"]:
-        assert set(row) == {"name", "dtype", "inputs", "in_ulp_of_the_value", "by_hand", "autodiff", "passed"}
+        assert set(row) == {
+            "name",
+            "dtype",
+            "inputs",
+            "in_ulp_of_the_value",
+            "derived",
+            "by_hand",
+            "autodiff",
+            "passed",
+        }
         assert row["inputs"] > 50
         assert 0 < row["by_hand"]["ulp"] <= row["by_hand"]["bound"]
         assert row["by_hand"]["false_zeros"] == 0

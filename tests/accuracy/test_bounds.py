@@ -1,0 +1,105 @@
+"""The derived bounds: sums of named terms, that hold; and what each of them is made of is felt if it changes."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.accuracy import bounds, inputs, promises, survey
+from manual_grads.accuracy.promises import PROMISES
+from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS, Unit
+from manual_grads.rules import RULES
+
+NAMES = [*bounds.OF_NUMBERS, *bounds.OF_ROWS]
+MANY, SOME = 100_000, 1000
+
+
+def test_every_bound_in_ulp_of_the_value_is_derived():
+    assert set(NAMES) == {name for name, promise in PROMISES.items() if promise.ulp is not None}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bound_is_the_sum_of_its_named_terms(name):
+    terms = bounds.derivation(name, "float32", 10)
+    assert all(term.name and term.size >= 0 for term in terms)
+    assert bounds.derived(name, "float32", 10) == pytest.approx(sum(term.size for term in terms), abs=2e-3)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_in_16_bits_every_promise_is_derived(name, dtype):
+    """Up to a thousand classes; of a hundred thousand, XLA's sum of many rows may be off by 100 u."""
+    assert 0.5 <= bounds.derived(name, dtype, SOME) <= 0.5 + promises.DOUBLE_ROUNDING
+
+
+@pytest.mark.parametrize("name", bounds.OF_ROWS)
+def test_float64_doesn_t_depend_on_the_number_of_classes(name):
+    assert bounds.derived(name, "float64", 3) == pytest.approx(bounds.derived(name, "float64", MANY), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "dtype"),
+    [
+        ("exp, not near overflow", "sigmoid", "float32"),
+        ("exp, not near overflow", "sigmoid_grad", "float64"),
+        ("exp, not near overflow", "softmax", "float32"),
+        ("scaled exp", "softmax", "float64"),
+        ("scaled exp", "softmax_jacobian", "float64"),
+        ("scaled exp", "softmax_cross_entropy_grad", "float64"),
+        ("log", "logloss", "float32"),
+        ("log1p, from 0", "log_softmax", "float64"),
+        ("log1p, from 0", "softmax_cross_entropy", "float32"),
+    ],
+)
+def test_a_worse_unit_makes_a_worse_bound(unit, name, dtype, monkeypatch):
+    before = bounds.derived(name, dtype, 10)
+    worse = UNIT_BOUNDS[unit, dtype]
+    monkeypatch.setitem(UNIT_BOUNDS, (unit, dtype), Unit(worse.ulp + 1, worse.relative + 1))
+    assert bounds.derived(name, dtype, 10) > before + 0.2
+
+
+@pytest.mark.parametrize("name", bounds.OF_ROWS)
+def test_a_deeper_sum_makes_a_worse_bound(name, monkeypatch):
+    before = bounds.derived(name, "float32", 10)
+    monkeypatch.setattr(bounds, "in_blocks", lambda terms: terms + 5)
+    assert bounds.derived(name, "float32", 10) > before + 5
+
+
+def test_the_bound_of_the_softmax_by_hand():
+    """In float64: two exponentials, the sum as if rounded once, a reciprocal and half an ULP."""
+    e = UNIT_BOUNDS["scaled exp", "float64"].relative + np.log(2) / 2
+    assert bounds.derived("softmax", "float64", 10) == pytest.approx(2 * e + 1 + 1 + 0.5, abs=1e-5)
+
+
+@pytest.mark.smoke
+def test_the_share_of_a_sum_that_the_sigmoid_s_derivative_assumes():
+    """Its terms are the largest that they are for any e from 0 to 1."""
+    (e_term, inside, *_) = bounds.sigmoid_grad("float32")
+    error = UNIT_BOUNDS["exp, not near overflow", "float32"].relative
+    e = np.linspace(0, 1, 10_001)
+    largest = (error * (1 - e) / (1 + e) + 2 * e * (2 + e) / (1 + e) ** 2).max()
+    assert e_term.size + inside.size == pytest.approx(largest, abs=1e-5)
+
+
+def test_the_loss_of_another_class_is_bounded_wherever_it_is():
+    """At random δ = m − s_i and T: no error of its terms is more than what is assumed to be the worst."""
+    form = bounds.forms("float32")[0]
+    bound = bounds.size(bounds.loss_of_another(form, "float32", 10))
+    log1p = UNIT_BOUNDS["log1p, from 0", "float32"].relative
+    random = np.random.default_rng(0)
+    delta, more = random.exponential(1, 10**5), random.uniform(0, 8, 10**5)
+    e_i = np.exp(-delta)
+    x = e_i + more
+    value = delta + np.log1p(x)
+    errors = bounds.size(form.exponential) * x + form.additions(10) * (1 + more) + (1 - e_i) + x
+    total = errors / ((1 + x) * value) + (delta + log1p * np.log1p(x)) / value + 0.5
+    assert total.max() <= bound + 0.05  # between the points of its grid
+
+
+def test_an_error_above_the_derived_bound_fails(monkeypatch):
+    rule, dtype = RULES["logloss_grad"], jnp.dtype("float32")
+    by = survey.known(rule, dtype, inputs.cases(rule, dtype, 3))
+    got = {"by hand": survey.run(rule.manual, dtype, by.cases.args)}
+    assert survey.measured(rule, "float32", [(got, by)]).passed
+    monkeypatch.setattr(bounds, "LAST_ROUNDING", 0.1)
+    assert not survey.measured(rule, "float32", [(got, by)]).passed

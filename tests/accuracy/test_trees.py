@@ -1,0 +1,79 @@
+"""The tree of a sum, found out from its results: of sums whose tree is known, and of those that the bounds count."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads.accuracy import bounds, trees
+from manual_grads.formulas.stable import sums
+
+
+def one_after_the_other(x):
+    total = x[..., 0]
+    for i in range(1, x.shape[-1]):
+        total = total + x[..., i]
+    return total
+
+
+@pytest.mark.smoke
+def test_the_tree_of_a_sum_one_after_the_other():
+    assert [trees.additions(one_after_the_other, 6, i) for i in range(6)] == [5, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_tree_of_halves(dtype):
+    assert [trees.additions(sums.pairwise_sum, 8, i, dtype) for i in range(8)] == [3] * 8
+    assert trees.additions(sums.pairwise_sum, 5, 4, dtype) == 1  # the odd one, added last
+
+
+@pytest.mark.parametrize("terms", [2, 3, 10, 33, 200])
+def test_pairwise_is_as_deep_as_its_bound(terms):
+    assert trees.deepest(sums.pairwise_sum, terms) == bounds.pairwise(terms)
+
+
+# Rows of which some have an awkward length. The sum of many is a library's: its tree isn't in the compiled text.
+@pytest.mark.skipif(not sums.ADDS_IN_BLOCKS, reason="before, the forms add no rows so")
+@pytest.mark.parametrize(
+    "terms",
+    [
+        *(2, 10, 32, 33, 63, 64, 100, 257, 500),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (40, 48, 65, 96, 127, 129, 1000, 1023, 1025, 2000, 4095)),
+    ],
+)
+def test_xla_adds_no_term_more_often_than_the_bound_says(terms):
+    count = terms if terms < 65 else 4
+    most = trees.deepest(lambda x: x.sum(-1), terms, count=count)
+    assert most <= bounds.in_blocks(terms), (
+        f"assumption broken: XLA's row sum of {terms} terms adds one of them {most} times, "
+        f"{bounds.in_blocks(terms)} were assumed; change bounds.in_blocks"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sums.ADDS_IN_BLOCKS, reason="before, the forms add no rows so")
+def test_nor_of_very_many_terms():
+    """The first of a hundred thousand, which is added most often; by some of the rows, so that memory suffices."""
+    terms, rows = 100_000, 64
+    compiled = jax.jit(lambda x: x.sum(-1))
+    outside = set()
+    for start in range(1, terms, 3 * rows):
+        probes = np.ones((rows, terms), np.float32)
+        probes[:, 0] = trees.ABSORBING["float32"]
+        others = np.minimum(np.arange(start, start + 3 * rows, 3), terms - 1)
+        probes[np.arange(rows), others] = -trees.ABSORBING["float32"]
+        outside |= set(np.asarray(compiled(probes)).tolist())
+    assert 60 < len(outside) <= bounds.in_blocks(terms)
+
+
+def test_what_the_forms_call_for_many_rows_is_that_sum():
+    rows = -(-sums.LARGE_ARRAY_SIZE // 10)
+    many = trees.additions(sums.row_sum, 10, 0, rows=rows)
+    few = trees.additions(sums.row_sum, 10, 0)
+    assert few == bounds.pairwise(10)
+    assert many == (trees.additions(lambda x: x.sum(-1), 10, 0, rows=rows) if sums.ADDS_IN_BLOCKS else few)
+
+
+def test_a_compensated_sum_has_no_such_tree():
+    """Nothing is lost: the sum is exact, and so every term but one is outside."""
+    assert trees.additions(lambda x: sums.compensated_sum(x.astype(jnp.float32)), 10, 0) == 1
