@@ -5,7 +5,7 @@ most n ULP of the result, and the last rounding half an ULP.
 
 A relative error δ of each exponential makes of $g_k$ one of $(1 - g_k) δ_k - \sum_{l \neq k} g_l δ_l$: no more than 2δ.
 Nothing else amplifies: the error of an exponential's argument, which it would multiply by $|s_k - m|$, is carried by
-two-sum (or there is none), and is in the measured error of the exponential.
+two-sum (or nothing is subtracted), and is in the measured error of the exponential.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
+from manual_grads.formulas.stable.quick import MAX_MULTIPLIED, MAX_WRITTEN_OUT
 
 # In ULP.
 LAST_ROUNDING = 0.5
@@ -39,11 +40,6 @@ class Form(NamedTuple):
     additions: Callable[[int], float]  # the error of a row's sum of positive terms: how many a term takes part in
 
 
-def pairwise(terms: int) -> float:
-    """Halves to halves."""
-    return ceil(log2(terms))
-
-
 def in_blocks(terms: int) -> float:
     """XLA's for many rows on a CPU, as `trees` finds it: up to 32 terms one after the other, and then as few as here.
 
@@ -52,6 +48,13 @@ def in_blocks(terms: int) -> float:
     if terms < 64:
         return terms - 1 if terms <= 32 else 32
     return ceil(log2(min(terms, 1024))) + 6 + terms // 1024
+
+
+def quick(terms: int) -> float:
+    """That of `quick.total`: written out in halves, or a product with ones, or XLA's."""
+    if terms <= MAX_WRITTEN_OUT:
+        return ceil(log2(terms))
+    return terms - 1 if terms <= MAX_MULTIPLIED else in_blocks(terms)
 
 
 def compensated(terms: int) -> float:
@@ -74,19 +77,17 @@ def scaled(dtype: str) -> list[Term]:
     return [Term("e^(s − m), scaled", unit("scaled exp", dtype)), Term("what s − m rounds off, added to r", log(2) / 2)]
 
 
-def shifted(dtype: str) -> list[Term]:
-    """The shift c = −1 may leave s − c off by 2⁻²⁵."""
-    return [Term("e^(s − c)", unit("exp, not near overflow", dtype)), Term("s − c, for c = −1", 0.5)]
+def plain(dtype: str) -> list[Term]:
+    """Nothing is subtracted before."""
+    return [Term("e^s", unit("exp, not near overflow", dtype))]
 
 
 def forms(dtype: str) -> list[Form]:
     """The forms that a format may be computed in."""
-    if dtype == "float64":
-        return [Form("all sizes", scaled(dtype), 0.0, compensated)]
     return [
-        Form("few numbers", scaled(dtype), 0.0, pairwise),
-        Form("many numbers", scaled(dtype), 0.0, in_blocks),
-        Form("many numbers, logits below 64", shifted(dtype), size(shifted(dtype)), in_blocks),
+        Form("few numbers", scaled(dtype), 0.0, compensated),
+        Form("many numbers", scaled(dtype), 0.0, compensated if dtype == "float64" else in_blocks),
+        Form("many numbers, by the quick forms", plain(dtype), size(plain(dtype)), quick),
     ]
 
 
@@ -123,13 +124,12 @@ def sigmoid_grad(dtype: str) -> list[Term]:
 
 
 def softmax(form: Form, dtype: str, classes: int) -> list[Term]:
-    r"""$e_k (1 / \sum e)$."""
+    r"""$e_k / \sum e$."""
     del dtype
     return [
         *times(2, form.exponential),
         Term("the row's sum", form.additions(classes)),
-        Term("its reciprocal", 1),
-        Term("the product", LAST_ROUNDING),
+        Term("the division", LAST_ROUNDING),
     ]
 
 
@@ -184,14 +184,13 @@ def loss_of_another(form: Form, dtype: str, classes: int) -> list[Term]:
 
 
 def gradient(form: Form, dtype: str, classes: int) -> list[Term]:
-    r"""$e_l · 1/(\sum_{k \neq i} e_k + e_i)$, and for the label $\sum_{k \neq i} e_k$ times the same."""
+    r"""$e_l / (\sum_{k \neq i} e_k + e_i)$, and for the label $\sum_{k \neq i} e_k$ divided by the same."""
     del dtype
     return [
         *times(2, form.exponential),
         Term("the others' sum", form.additions(classes)),
         Term("e_i, added", 1),
-        Term("the reciprocal", 1),
-        Term("the product", LAST_ROUNDING),
+        Term("the division", LAST_ROUNDING),
     ]
 
 
@@ -232,7 +231,8 @@ def derivation(name: str, dtype: Any, classes: int) -> list[Term]:
     classes = max(classes, 2)  # of one, nothing is rounded
     if name in OF_NUMBERS:
         return OF_NUMBERS[name](dtype)
-    return max((OF_ROWS[name](form, dtype, classes) for form in forms(dtype)), key=size)
+    careful = 2 if OF_ROWS[name] is jacobian else None  # which has no quick form
+    return max((OF_ROWS[name](form, dtype, classes) for form in forms(dtype)[:careful]), key=size)
 
 
 def derived(name: str, dtype: Any, classes: int) -> float:

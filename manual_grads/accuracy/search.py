@@ -23,7 +23,7 @@ from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES, bound, derived, is_sharp
 from manual_grads.accuracy.sweep import as_truth
 from manual_grads.accuracy.ulp import errors_of_all
-from manual_grads.formulas.stable.exponentials import MAX_SHIFTED_LOGIT
+from manual_grads.formulas.stable.quick import MAX_LOGIT
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import Rule
 
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
     rows: int
     classes: int
-    above: bool  # whether some row has a logit too large for the faster exponentials
+    above: bool  # whether logits may be too large for the quick forms, and those of one row are
 
 
 class Found(NamedTuple):
@@ -113,7 +113,7 @@ def climb(
     error = judge_of(rule, dtype, shape, cases)
     ranges = [(arg.min(), arg.max()) for arg in cases.args]
     if takes_logits(rule) and not shape.above and shape.rows * shape.classes >= LARGE_ARRAY_SIZE:
-        ranges[0] = (ranges[0][0], min(ranges[0][1], np.array(MAX_SHIFTED_LOGIT * (1 - 2.0**-7), dtype)))
+        ranges[0] = (ranges[0][0], min(ranges[0][1], np.array(MAX_LOGIT * (1 - 2.0**-7), dtype)))
     height, step, end = error(cases), 1, time.monotonic() + seconds
     while step < steps and time.monotonic() < end:
         moved = Cases(cases.families, changed(cases.args, ranges, random))
@@ -164,9 +164,9 @@ def batch_of(rule: Rule, shape: Shape, args: Iterable[np.ndarray]) -> tuple[np.n
 
 
 def with_large_logits(rule: Rule, shape: Shape, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """A batch whose last row has logits that are too large for the faster exponentials, if the shape says so."""
+    """A batch whose last row has logits that are too large for the quick forms, if the shape says so."""
     if shape.above and takes_logits(rule):
-        batch[0][-1] = 2 * MAX_SHIFTED_LOGIT
+        batch[0][-1] = 2 * MAX_LOGIT
     return batch
 
 

@@ -32,22 +32,17 @@ def test_in_16_bits_every_promise_is_derived(name, dtype):
     assert 0.5 <= bounds.derived(name, dtype, SOME) <= 0.5 + promises.DOUBLE_ROUNDING
 
 
-@pytest.mark.parametrize("name", bounds.OF_ROWS)
-def test_float64_doesn_t_depend_on_the_number_of_classes(name):
-    assert bounds.derived(name, "float64", 3) == pytest.approx(bounds.derived(name, "float64", MANY), abs=0.1)
-
-
 @pytest.mark.parametrize(
     ("unit", "name", "dtype"),
     [
         ("exp, not near overflow", "sigmoid", "float32"),
         ("exp, not near overflow", "sigmoid_grad", "float64"),
         ("exp, not near overflow", "softmax", "float32"),
-        ("scaled exp", "softmax", "float64"),
+        ("exp, not near overflow", "softmax", "float64"),
         ("scaled exp", "softmax_jacobian", "float64"),
-        ("scaled exp", "softmax_cross_entropy_grad", "float64"),
+        ("exp, not near overflow", "softmax_cross_entropy_grad", "float64"),
         ("log", "logloss", "float32"),
-        ("log1p, from 0", "log_softmax", "float64"),
+        ("log", "log_softmax", "float64"),
         ("log1p, from 0", "softmax_cross_entropy", "float32"),
     ],
 )
@@ -60,15 +55,15 @@ def test_a_worse_unit_makes_a_worse_bound(unit, name, dtype, monkeypatch):
 
 @pytest.mark.parametrize("name", bounds.OF_ROWS)
 def test_a_deeper_sum_makes_a_worse_bound(name, monkeypatch):
-    before = bounds.derived(name, "float32", 10)
+    before = bounds.derived(name, "float32", 100)
     monkeypatch.setattr(bounds, "in_blocks", lambda terms: terms + 5)
-    assert bounds.derived(name, "float32", 10) > before + 5
+    assert bounds.derived(name, "float32", 100) > before + 5
 
 
 def test_the_bound_of_the_softmax_by_hand():
-    """In float64: two exponentials, the sum as if rounded once, a reciprocal and half an ULP."""
-    e = UNIT_BOUNDS["scaled exp", "float64"].relative + np.log(2) / 2
-    assert bounds.derived("softmax", "float64", 10) == pytest.approx(2 * e + 1 + 1 + 0.5, abs=1e-5)
+    """Two exponentials, nine additions, and half an ULP for the division."""
+    e = UNIT_BOUNDS["exp, not near overflow", "float64"].relative
+    assert bounds.derived("softmax", "float64", 10) == pytest.approx(2 * e + 9 + 0.5, abs=1e-5)
 
 
 @pytest.mark.smoke

@@ -39,7 +39,7 @@ def test_an_error_at_one_place_that_no_family_shows_is_climbed_to():
 
     rule = RULES["softmax"]._replace(manual=bumpy)
     assert climb(1, rule=rule).ulp < 500
-    assert climb(400, rule=rule).ulp > 2000
+    assert max(climb(400, seed, rule).ulp for seed in range(3)) > 2000
 
 
 def test_balls_lead_where_float64_can_t():
@@ -63,7 +63,7 @@ def test_the_rows_that_choose_the_form_are_in_the_batch():
     (batch,) = search.batch_of(RULES["softmax"], Shape(4, 3, above=True), (row,))
     assert batch.shape == (4, 3)
     assert not batch[:-1].any()
-    assert (batch[-1] > search.MAX_SHIFTED_LOGIT).all()
+    assert (batch[-1] > search.MAX_LOGIT).all()
     (batch,) = search.batch_of(RULES["softmax"], Shape(4, 3, above=False), (row,))
     assert not batch.any()
 
@@ -84,14 +84,6 @@ def test_the_worst_is_so_relative_to_the_promise():
     assert worst.worst_of([near, far]) == worst.worst_of([far, near]) == {("softmax", "float32"): far}
 
 
-# Faults of the forms that a search has found, by rule and format: to be mended there, and then taken out here.
-KNOWN_FAULTS = {
-    ("softmax_jvp", "float32"): "a single row of a batch is taken for many by `row_sum`, and added term after term",
-    ("softmax_cross_entropy", "float32"): "a loss just above the smallest normal number is flushed by `small_sum`",
-    ("softmax_cross_entropy_grad", "float32"): "so is the sum of the others of which the label's entry is made",
-}
-
-
 def found() -> list:
     """Every find; but for the float32 of the sharpest bounds, they are many compilations for little that is new."""
 
@@ -104,11 +96,6 @@ def found() -> list:
             id=f"{one.name}-{one.dtype}",
             marks=[
                 *([] if is_daily(one) else [pytest.mark.slow]),
-                *(
-                    [pytest.mark.xfail(strict=True, reason=KNOWN_FAULTS[one.name, one.dtype])]
-                    if (one.name, one.dtype) in KNOWN_FAULTS
-                    else []
-                ),
             ],
         )
         for one in worst.read(KEPT)

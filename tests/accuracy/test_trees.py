@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manual_grads.accuracy import bounds, trees
-from manual_grads.formulas.stable import sums
+from manual_grads.formulas.stable import quick, sums
 
 
 def one_after_the_other(x):
@@ -16,6 +16,12 @@ def one_after_the_other(x):
     return total
 
 
+def in_halves(x):
+    while (n := x.shape[-1]) > 1:
+        x = jnp.concatenate([x[..., : n // 2] + x[..., n // 2 : n // 2 * 2], x[..., n // 2 * 2 :]], -1)
+    return x[..., 0]
+
+
 @pytest.mark.smoke
 def test_the_tree_of_a_sum_one_after_the_other():
     assert [trees.additions(one_after_the_other, 6, i) for i in range(6)] == [5, 5, 4, 3, 2, 1]
@@ -23,13 +29,14 @@ def test_the_tree_of_a_sum_one_after_the_other():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_tree_of_halves(dtype):
-    assert [trees.additions(sums.pairwise_sum, 8, i, dtype) for i in range(8)] == [3] * 8
-    assert trees.additions(sums.pairwise_sum, 5, 4, dtype) == 1  # the odd one, added last
+    assert [trees.additions(in_halves, 8, i, dtype) for i in range(8)] == [3] * 8
+    assert trees.additions(in_halves, 5, 4, dtype) == 1  # the odd one, added last
 
 
-@pytest.mark.parametrize("terms", [2, 3, 10, 33, 200])
-def test_pairwise_is_as_deep_as_its_bound(terms):
-    assert trees.deepest(sums.pairwise_sum, terms) == bounds.pairwise(terms)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("terms", [2, 4, 5, 32, 33, 64, 200])
+def test_the_quick_sum_is_no_deeper_than_its_bound(terms, dtype):
+    assert trees.deepest(quick.total, terms, dtype) <= bounds.quick(terms)
 
 
 # Rows of which some have an awkward length. The sum of many is a library's: its tree isn't in the compiled text.
@@ -70,7 +77,7 @@ def test_what_the_forms_call_for_many_rows_is_that_sum():
     rows = -(-sums.LARGE_ARRAY_SIZE // 10)
     many = trees.additions(sums.row_sum, 10, 0, rows=rows)
     few = trees.additions(sums.row_sum, 10, 0)
-    assert few == bounds.pairwise(10)
+    assert few == bounds.compensated(10) == 1
     assert many == (trees.additions(lambda x: x.sum(-1), 10, 0, rows=rows) if sums.ADDS_IN_BLOCKS else few)
 
 

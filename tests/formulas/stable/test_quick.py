@@ -66,6 +66,27 @@ def test_every_form_is_right_where_it_says_so(classes):
 
 
 @pytest.mark.parametrize("classes", [3, 10, 100])
+def test_a_saturated_example_keeps_its_digits(classes):
+    """Class 1 is 20 above the rest; t is 3 there, and 1 elsewhere."""
+    s = jnp.zeros((2, classes)).at[:, 1].set(20)
+    i, one_hot = jnp.ones(2, jnp.int32), jnp.zeros((2, classes)).at[:, 1].set(1)
+    others = (classes - 1) * np.exp(-20.0)
+    small = others / (1 + others)
+    found = {
+        "index loss": (quick.index_loss(s, i), np.log1p(others)),
+        "log-softmax": (quick.log_probabilities(s), -np.log1p(others)),
+        "index vjp": (quick.index_vjp(s, i, jnp.ones(2)), -small),
+        "index jvp": (quick.index_jvp(s, i, 1 + 2 * one_hot), -2 * small),
+        "distribution loss": (quick.distribution_loss(s, one_hot), np.log1p(others)),
+        "distribution vjp": (quick.distribution_vjp(s, one_hot, jnp.ones(2)), -small),
+        "Jacobian product": (quick.jacobian_product(s, 1 + 2 * one_hot), 2 * small * (1 - small)),
+    }
+    for name, ((result, right), want) in found.items():
+        assert right.all(), name
+        np.testing.assert_allclose(result if result.ndim == 1 else result[:, 1], want, rtol=RTOL, err_msg=name)
+
+
+@pytest.mark.parametrize("classes", [3, 10, 100])
 def test_rows_that_need_care_are_said_to(classes):
     """Overflow, underflow of everything, of all but one class, of a class that matters; NaN and infinity."""
     s = np.zeros((8, classes), np.float32)

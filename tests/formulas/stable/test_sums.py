@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable.sums import compensated_sum, pairwise_sum, row_sum, two_sum, weighted_sum
+from manual_grads.formulas.stable.sums import compensated_sum, row_sum, two_sum, weighted_sum
 
 TERMS = {
     "many small ones after a 1": lambda n, random: np.concatenate([[1.0], np.full(n - 1, 1e-8)]),
@@ -38,7 +38,7 @@ def assert_accurate(terms, dtype, *shape):
     rows = x.reshape(-1, n).astype(float)
     want = np.array([math.fsum(row) for row in rows])
     lacking = np.array([math.fsum([*row, -w]) for row, w in zip(rows, want, strict=True)])  # want + lacking is exact
-    # Float32: 17 levels of halves, or XLA's blocks, whose measured worst is 3.8. Float64: as if rounded once.
+    # Many rows of float32: XLA's blocks, whose measured worst is 3.8. Otherwise as if rounded once.
     ulp = 4 if dtype == np.float32 else 0.51
     error, want = np.abs((got.reshape(-1) - want) - lacking).reshape(batch), want.reshape(batch)
     np.testing.assert_array_less(error, ulp * np.spacing(want.astype(dtype)) + 1e-300, err_msg=terms)
@@ -50,7 +50,6 @@ def test_compensation_survives_the_compiler_at_several_sizes():
         want = np.float32(math.fsum(x.astype(float)))
         for f in calls:
             assert f(jnp.asarray(x)) == want
-        assert abs(jax.jit(pairwise_sum)(x) - want) <= 3 * np.spacing(want)
 
 
 @pytest.mark.smoke
