@@ -13,6 +13,7 @@ BEHAVIOUR = f"{HERE}/trials/test_behaviour.py"
 HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
 CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
 
+ONE_SIDED = f"{HERE}/truth/test_one_sided.py"
 RULE = f"{HERE}/test_rule.py"
 SITUATIONS = f"{HERE}/test_situations.py::test_the_verdict_is_true"
 WIDENED = f"{HERE}/truth/test_widened.py"
@@ -39,6 +40,17 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("high - low < ODD * widest", "high - low < 0", SITUATIONS),
         ("(finite & (widest > 0) & ~own)", "(finite & False)", f"{HERE}/truth/test_kinks.py"),
     ],
+    "truth/one_sided.py": [
+        ("against = -np.roll(along", "against = np.roll(along", ONE_SIDED),
+        ("& np.isfinite(beside)", "| np.isfinite(beside)", ONE_SIDED),
+        ("np.where(y == 0, 1.0, y)", "y", ONE_SIDED),
+        ("BEYOND_OWN * width", "20 * width", ONE_SIDED),
+    ],
+    "truth/gradients.py": [("first = len(shapes) - len(arguments)", "first = 0", ONE_SIDED)],
+    "judging/judge.py": [
+        ("if holds and (complaint := no_subgradient(", "if False and (complaint := no_subgradient(", SITUATIONS),
+    ],
+    "judging/subgradient.py": [("slope - sides.high[i]", "-slope", SITUATIONS)],
     "judging/allowances.py": [
         ("OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8.0", "OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8000.0", ALLOWANCES),
         (
@@ -110,6 +122,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("30 * error + 1e-5 * scale", "30 * error + 10 * scale", SLOPES),
     ],
     "trials/points.py": [
+        ("range(MORE_SMALL_INTEGERS if thorough else 0)", "range(0)", SITUATIONS),
         ("abs(m)) if leaf.values is Values.POSITIVE else m", "m) if leaf.values is Values.POSITIVE else m", POINTS),
         ('yield "ties"', 'yield "constant"', POINTS),
         ("np.asarray(x).astype(d), np.float64)", "np.asarray(x), np.float64)", POINTS),
