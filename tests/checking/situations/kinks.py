@@ -143,7 +143,7 @@ KINKS.wrong("a norm, NaN at 0", norm, lambda x: x / jnp.sqrt((x * x).sum()), x)
 
 
 # Each entry within its sides, and not all together.
-def norm_s_gradient(x, at_zero=0.0):
+def norm_s_gradient(x, at_zero: jax.Array | float = 0.0):
     return jnp.where(norm(x) > 0, x / jnp.where(norm(x) > 0, norm(x), 1), at_zero)
 
 
