@@ -47,9 +47,6 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("BEYOND_OWN * width", "20 * width", ONE_SIDED),
     ],
     "truth/gradients.py": [("first = len(shapes) - len(arguments)", "first = 0", ONE_SIDED)],
-    "judging/judge.py": [
-        ("if holds and (complaint := no_subgradient(", "if False and (complaint := no_subgradient(", SITUATIONS),
-    ],
     "judging/subgradient.py": [("slope - sides.high[i]", "-slope", SITUATIONS)],
     "judging/allowances.py": [
         ("OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8.0", "OFF_BY_AN_ULP, OPAQUE_SAFETY = 5, 8000.0", ALLOWANCES),
@@ -133,7 +130,10 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return Values.DISTRIBUTIONS", "return Values.ANY", POINTS),
         ("        return Values.ANY\n    wide", "        pass\n    wide", POINTS),
     ],
-    "truth/own_rules.py": [("silent -= _constantly_zero(without, eqn)", "pass", RULE)],
+    "truth/own_rules.py": [
+        ("silent -= _constantly_zero(without, eqn)", "pass", RULE),
+        ('any(eqn.params.get("symbolic_zeros")', 'all(eqn.params.get("symbolic_zeros")', RULE),
+    ],
     "truth/reached.py": [("mark * t.astype(mark.dtype).sum()", "0 * t.astype(mark.dtype).sum()", RULE)],
     "rule.py": [
         ("as_claim(truth, products.by(mine)", "as_claim(truth, products.by(truth)", RULE),
@@ -149,7 +149,10 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("if np.shape(g) != w.shape:", "if False:", BEHAVIOUR),
     ],
     "judging/measure.py": [("np.where(np.isfinite(got), 0.0, np.inf)", "0.0", PLANTED)],
-    "judging/judge.py": [("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED)],
+    "judging/judge.py": [
+        ("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED),
+        ("if holds and (complaint := no_subgradient(", "if False and (complaint := no_subgradient(", SITUATIONS),
+    ],
     "check.py": [("    if found:\n", "    if not found:\n", f"{HERE}/test_check.py")],
     "verify.py": [
         ("        if any(batch_axes):\n", "        if False:\n", CLAIMS),
