@@ -57,6 +57,8 @@ def oracles_of(derivative, **fields) -> CompiledOracles:
         "format_name": "float64",
         "patterns": patterns_of_noise(),
         "products_u": 0.0,
+        "gradients": (),
+        "moved": None,
         "notes": [],
     }
     made = given | fields

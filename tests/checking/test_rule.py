@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from manual_grads.checking import GradientMismatch, check_gradient, check_rule
+from manual_grads.checking.truth.own_rules import has_symbolic_zeros
 from tests.checking.rule_kinds import KINDS
 
 X = np.array([0.3, -1.2, 2.0], np.float32)
@@ -323,3 +324,11 @@ def test_a_rule_that_means_something_else_is_trusted_if_that_is_said():
     assert check_gradient(forward, lambda x: -2 * x, (X,), thorough=False, trust_rules=True).passed
     with pytest.raises(GradientMismatch, match="isn't its derivative"):
         check_gradient(forward, lambda x: -2 * x, (X,), thorough=False)
+
+
+def test_one_rule_of_several_that_is_told_of_zeros_is_enough_to_ask_for_them():
+    told, plain = jax.custom_jvp(jnp.sin), jax.custom_jvp(jnp.cos)
+    told.defjvp(lambda p, t: (jnp.sin(*p), t[0] * jnp.cos(*p)), symbolic_zeros=True)
+    plain.defjvp(lambda p, t: (jnp.cos(*p), -t[0] * jnp.sin(*p)))
+    assert has_symbolic_zeros(lambda x: told(plain(x)), np.ones(2))
+    assert not has_symbolic_zeros(plain, np.ones(2))

@@ -75,6 +75,11 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "jnp.where(top >= value, at, index)",
             f"{OPTIONS}::test_the_prediction_is_the_first_class_of_the_largest_logit",
         ),
+        (
+            "larger(so_far.best, s, first)",
+            "larger(so_far.best, capped(s, settings), first)",
+            f"{OPTIONS}::test_the_prediction_is_the_largest_logit_s_class_where_the_cap_saturates",
+        ),
     ],
     "linear_cross_entropy/logits.py": [
         ("jnp.expm1(-found.loss), g", "jnp.exp(-found.loss) - 1, g", f"{LINEAR}::{SATURATED}"),
@@ -101,7 +106,12 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("weigh(shares.of_normalizer, losses.penalty, layer).sum()", "0", WITHIN_SUM),
         ("Shares(cotangents.loss, cotangents.penalty)", "Shares(cotangents.loss, None)", WITHIN),
         ("total(changed(grads, t, layer.dtype), settings.axis)", "changed(grads, t, layer.dtype)", SHARDED),
-        ("if layer.bias is None else jnp.where(share == 0, 0, share * cost)", "", f"{OPTIONS}::{MASKED_LABEL}"),
+        ("if layer.bias is None else finite_product(share, cost)", "", f"{OPTIONS}::{MASKED_LABEL}"),
+        (
+            "label_rate(cost[:, None], t_share[:, None], False) + share",
+            "jnp.where(share == 0, 0, cost * t_share) + share",
+            f"{OPTIONS}::test_the_weight_of_a_class_has_its_gradient_where_it_is_0_too",
+        ),
         ("lambda c: lax.psum(c, settings.axis), shares", "lambda c: c, shares", SHARDED),
     ],
     "linear_cross_entropy/products.py": [

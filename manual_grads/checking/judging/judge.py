@@ -18,6 +18,7 @@ from manual_grads.checking.judging.allowances import (
 )
 from manual_grads.checking.judging.average import wrong_on_average
 from manual_grads.checking.judging.measure import WorstEntry, worst_entry
+from manual_grads.checking.judging.subgradient import no_subgradient
 from manual_grads.checking.report import Row
 from manual_grads.checking.trials.behaviour import behaviour
 from manual_grads.checking.trials.calls import Complaint, Outcome
@@ -81,6 +82,8 @@ def judge(
         outcomes.append(Outcome("the forward's own rules", "behaviour", np.arange(0), [], complaint))
     if holds and (complaint := wrong_on_average(outcomes[0], allowed, trial.format.name, oracles.safety)):
         outcomes.append(Outcome("on average", "behaviour", np.arange(0), [], complaint))
+    if holds and (complaint := no_subgradient(outcomes[0], allowed, trial)):
+        outcomes.append(Outcome("at kinks", "behaviour", np.arange(0), [], complaint))
     # Each outcome is a row, and a finding if it is wrong.
     rows, found = [], []
     for outcome in outcomes:

@@ -27,6 +27,7 @@ ComplaintKind = Literal[
     "non-deterministic",
     "wrong rule",
     "wrong factor",
+    "no subgradient",
 ]
 
 

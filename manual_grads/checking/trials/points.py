@@ -27,6 +27,7 @@ FEW = 4  # entries
 TAILS = 9.0, 12.0  # beyond where functions are often cut off, and up to three times as far out
 LADDER = np.geomspace(0.01, 500, 24)
 NEGATIVE_TOO = "negative too, scale "  # where the example is positive
+SMALL_INTEGERS, MORE_SMALL_INTEGERS = "from {-1, 0, 1}", 3
 IN_TAIL = "in the tail, from "
 OTHER_MASKS = "a mask of both values"  # where the example's is of one
 USUAL = ("example", "near the example", "random, scale 1", "drawn")  # points that a gradient's size is measured by
@@ -170,7 +171,7 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
         for _ in range(count):
             yield f"random, scale {scale:g}", each(lambda leaf, s=scale: s * leaf.fresh(random))
     # In the tails on one side, all entries together: beside larger ones, what is wrong there would be next to nothing.
-    (apart,) = random.spawn(1)  # drawn apart, which leaves the other points what they were
+    apart, of_integers = random.spawn(2)  # drawn apart, which leaves the other points what they were
     for sign, scale in itertools.product((-1, 1), TAILS):
         tail = _each(leaves, apart, lambda leaf, s=sign * scale: leaf.in_tail(s, apart))
         yield f"{IN_TAIL}{sign * scale:g}", tail
@@ -178,7 +179,10 @@ def _random(leaves: list[ExampleLeaf], random: np.random.Generator, thorough: bo
         yield "near the example", each(lambda leaf: leaf.nearby(random))
     # Under a cotangent of zeros nothing would be seen; that is tried alone.
     yield "zeros", each(lambda leaf: leaf.fresh(random) if leaf.is_direction else 0 * leaf.array)
-    yield "from {-1, 0, 1}", each(lambda leaf: random.integers(-1, 2, leaf.array.shape).astype(float))
+    yield SMALL_INTEGERS, each(lambda leaf: _small_integers(leaf.array.shape, random))
+    # Where sums of products are 0, as residuals and margins are at their kinks, one point seldom shows.
+    for _ in range(MORE_SMALL_INTEGERS if thorough else 0):
+        yield SMALL_INTEGERS, _each(leaves, of_integers, lambda leaf: _small_integers(leaf.array.shape, of_integers))
     offset = _offset(narrow)
     yield f"offset {offset:g}", each(lambda leaf: leaf.fresh(random) + offset)
     if any(leaf.is_indices for leaf in leaves):
@@ -210,6 +214,10 @@ def _negative_too(
             return scale * z
 
         yield f"{NEGATIVE_TOO}{scale:.3g}", [either(leaf) if leaf.free else leaf.drawn(random) for leaf in leaves]
+
+
+def _small_integers(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    return random.integers(-1, 2, shape).astype(float)
 
 
 def _offset(narrow: bool) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from manual_grads.checking.arrays import Leaf, computing_in, eps_of, leaves_of
 from manual_grads.checking.claim import Claim
 from manual_grads.checking.compiling import Compiled, Job, compiled, in_turn, points_at_once, traces
+from manual_grads.checking.truth.gradients import Gradient, gradients_in
 from manual_grads.checking.truth.noise import noisy, noisy_inputs
 from manual_grads.checking.truth.oracles import ENTRIES_AT_ONCE, differences, forward, reverse, slopes_along
 from manual_grads.checking.truth.own_rules import rules_in, value_when_differentiated, without_rules
@@ -48,6 +49,8 @@ class CompiledOracles(NamedTuple):
     patterns: np.ndarray  # of noise
     products_u: float  # half of ε of the format that operands of products may be rounded to; 0 if that isn't granted
     claimed_mode: str  # the mode of autodiff that `by` itself uses
+    gradients: tuple[Gradient, ...]  # which of the results are such
+    moved: Compiled | None  # as `claimed`, with noise on arguments alone, if there are any; where kinks are shared
     modes: dict[str, Compiled]  # the same derivative by the other mode of autodiff
     stepped: Compiled | None  # (step, *arrays) -> by central differences; for some of the points
     in_doubt_alone: bool  # whether these are taken only where autodiff fails or is odd
@@ -94,6 +97,7 @@ class CompiledOracles(NamedTuple):
             manual=self.manual.for_format("float32"),
             resteps=None,
             measured=None,
+            moved=self.moved and self.moved.for_format("float32"),
             value=self.value.for_format("float32"),
             modes={name: mode.for_format("float32") for name, mode in self.modes.items()},
             stepped=None,
@@ -122,7 +126,7 @@ def compiled_oracles(
         claim, notes = _in_float64(claim, example, own)
         value = jax.make_jaxpr(claim.value)(*example).jaxpr
         text, rules = str(value), rules_in(value)
-        points = _points_like(claim, example, text, widest)
+        points, gradients = _points_like(claim, example, text, widest), gradients_in(claim, example)
         measured = (thorough or products_u > 0) and not claim.by_differences
         with_noise = partial(noisy, products=products_u > 0) if measured else noisy_inputs
         oracles = CompiledOracles(
@@ -135,6 +139,8 @@ def compiled_oracles(
             patterns=points.patterns,
             products_u=products_u,
             claimed_mode=_claimed_mode(claim),
+            gradients=gradients,
+            moved=points.under_patterns(noisy_inputs(claim.claimed, claim.differentiated)) if gradients else None,
             modes={},
             stepped=None,
             in_doubt_alone=not thorough,

@@ -23,6 +23,7 @@ from manual_grads.checking.truth.compiled import CompiledOracles
 from manual_grads.checking.truth.evaluated import Evaluated, evaluated, finite_rows
 from manual_grads.checking.truth.kinks import Kinks, steady_sums
 from manual_grads.checking.truth.known import known_of
+from manual_grads.checking.truth.one_sided import OneSided, one_sided
 from manual_grads.checking.truth.refuted import RefutedRule, refuted_rule
 
 # A part of the forward's usual size: a value that changes by more where float64 is enabled is another function's. It
@@ -63,6 +64,7 @@ class Expected(NamedTuple):
     inside: Rows  # the points at which it is finite
     notes: list[str]
     refuted: RefutedRule | None = None  # a point at which the forward's own rule isn't its derivative
+    one_sided: OneSided | None = None  # the slopes at kinks that several entries share
     for_formula: bool = False  # whether the allowances are for the manual gradient's own formula, too
 
 
@@ -97,6 +99,7 @@ def expected(oracles: CompiledOracles, points: list[Leaf], names: list[str], usu
         inside=inside,
         notes=notes,
         refuted=refuted_rule(oracles, points, found) if oracles.rules else None,
+        one_sided=one_sided(oracles, points, found),
     )
 
 

@@ -70,8 +70,8 @@ def linear_softmax_cross_entropy(
         ignore_index: a label that takes no part, such as −100, beside those that `where` leaves out.
         reduction: "mean", "sum" or "none".
         has_aux: return `(loss, aux)`, where aux has, of each example, `log_normalizer` (ln Z), `label_log_prob`
-            (ln g_y) and `prediction` (the first class of the largest logit), from the same passes; not differentiated.
-            Where an example takes no part, they are 0, 0 and −1.
+            (ln g_y) and `prediction` (the first class of the largest logit, before the cap), from the same passes; not
+            differentiated. Where an example takes no part, they are 0, 0 and −1.
         precision: of the matrix products. For features and weights of the same 16 bits, all operands are 16-bit numbers
             that are added up in float32: G, the gradient with respect to the logits, is rounded once if this is None or
             "default", split into two such numbers if "high", and if "highest", all operands are float32. For others,

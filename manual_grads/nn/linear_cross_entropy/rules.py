@@ -92,7 +92,20 @@ def weighted(losses: Losses, shares: Shares, layer: Layer) -> Array:
 
 def weigh(share: Any, cost: PerExample, layer: Layer) -> PerExample:
     """Share times cost, where a share of 0 costs nothing, even of ∞: only a bias can make that of finite arguments."""
-    return share * cost if layer.bias is None else jnp.where(share == 0, 0, share * cost)
+    return share * cost if layer.bias is None else finite_product(share, cost)
+
+
+@jax.custom_jvp
+def finite_product(share: PerExample, cost: PerExample) -> PerExample:
+    r"""$a R$, with $0 \cdot \infty = 0$."""
+    return jnp.where(share == 0, 0, share * cost)
+
+
+@finite_product.defjvp
+def finite_product_jvp(primals: tuple, tangents: tuple) -> tuple[PerExample, PerExample]:
+    r"""$t_a R + a\,t_R$: a share of 0 that changes costs R at once, which a select by the share would forget."""
+    (share, cost), (t_share, t_cost) = primals, tangents
+    return finite_product(share, cost), label_rate(cost[:, None], t_share[:, None], False) + share * t_cost
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -68,6 +68,8 @@ def normalizer_pass(
             written = with_rows(written, s[:, :stored], first)
         if rest is not None:
             rest = with_rows(rest, s[:, stored:], first)
+        # Of the logits before the cap, which keeps their order until it rounds them to ties.
+        best = None if so_far.best is None else larger(so_far.best, s, first)
         s = capped(s, settings)
         others = jnp.where(is_label(s, first, y), -jnp.inf, s)
         m = jnp.maximum(so_far.m, others.max(0))
@@ -75,7 +77,6 @@ def normalizer_pass(
         shift = jnp.where(m == -jnp.inf, 0, m)
         o = so_far.o * jnp.exp(so_far.m - shift) + jnp.exp(others - shift).sum(0)
         spread = None if so_far.spread is None else so_far.spread + (finite_s_y - s).sum(0)
-        best = None if so_far.best is None else larger(so_far.best, s, first)
         return (written, rest), Running(m, o, spread, best)
 
     nothing = jnp.zeros_like(s_y)

@@ -1,5 +1,7 @@
 """At a kink what lies between the slopes on its sides is right, and nothing else; where there is a slope, only that."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,6 +140,51 @@ def norm(x):
 
 KINKS.right("a norm, 0 at 0", norm, lambda x: x / jnp.where(norm(x) > 0, norm(x), 1), x)
 KINKS.wrong("a norm, NaN at 0", norm, lambda x: x / jnp.sqrt((x * x).sum()), x)
+
+
+# Each entry within its sides, and not all together.
+def norm_s_gradient(x, at_zero: jax.Array | float = 0.0):
+    return jnp.where(norm(x) > 0, x / jnp.where(norm(x) > 0, norm(x), 1), at_zero)
+
+
+def larger(x, y):
+    return jnp.maximum(x, y).sum()
+
+
+def distance(w, x, y):
+    return jnp.abs(x @ w - y).sum()
+
+
+both = partial(jax.grad, argnums=(0, 1))
+KINKS.right("a norm, the first axis at 0", norm, lambda x: norm_s_gradient(x, jnp.arange(5) == 0), x)
+KINKS.wrong("a norm, ones at 0", norm, lambda x: norm_s_gradient(x, 1.0), x)
+KINKS.wrong("a norm, ones at 0, quickly", norm, lambda x: norm_s_gradient(x, 1.0), x, thorough=False)
+KINKS.wrong("minus a norm, ones at 0", lambda x: -norm(x), lambda x: -norm_s_gradient(x, 1.0), x)
+KINKS.wrong(
+    "norms of rows, ones at 0",
+    lambda x: jax.vmap(norm)(x).sum(),
+    lambda x: jax.vmap(partial(norm_s_gradient, at_zero=1.0))(x),
+    rows,
+)
+KINKS.right(
+    "the larger of two, half to each",
+    larger,
+    lambda x, y: ((x > y) + (x == y) / 2, (x < y) + (x == y) / 2),
+    x,
+    c,
+    by=both,
+)
+KINKS.wrong("the larger of two, all to each", larger, lambda x, y: ((x >= y) * 1.0, (x <= y) * 1.0), x, c, by=both)
+KINKS.wrong("the larger of two, none at a tie", larger, lambda x, y: ((x > y) * 1.0, (x < y) * 1.0), x, c, by=both)
+for at_zero, add in ((-1.0, KINKS.right), (1.5, KINKS.wrong)):
+    add(
+        f"absolute residuals, {at_zero:g} at 0",
+        distance,
+        lambda w, x, y, k=at_zero: x.T @ jnp.where(x @ w == y, k, jnp.sign(x @ w - y)).astype(x.dtype),
+        normal(4),
+        rows,
+        small_c,
+    )
 
 # Where the forward switches from one form to another, and has a slope.
 KINKS.right(

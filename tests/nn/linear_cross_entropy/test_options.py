@@ -217,6 +217,36 @@ def test_the_prediction_is_the_first_class_of_the_largest_logit():
         assert aux.prediction[0] == 1
 
 
+def test_the_prediction_is_the_largest_logit_s_class_where_the_cap_saturates():
+    """In float32 tanh(12) is 1, as tanh(14) is: capped, both logits are the same."""
+    h, B = np.ones((1, 1), np.float32), f32([[6], [7]])
+    _, aux = linear_softmax_cross_entropy(h, B, np.array([0]), has_aux=True, soft_cap=0.5)
+    assert aux.prediction[0] == 1
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_the_weight_of_a_class_has_its_gradient_where_it_is_0_too(reduction):
+    """R of its examples, each in its share: a weight that is learned may start at 0."""
+    h, B, y = problem(5, 3, 4, "float64")
+    c = np.linspace(-1, 1, 5) if reduction == "none" else 1.0
+
+    def total(loss, w, bias):
+        return (c * loss(w, bias)).sum()
+
+    def ours(w, bias):
+        return linear_softmax_cross_entropy(h, B, y, bias=bias, class_weights=w, reduction=reduction)
+
+    def theirs(w, bias):
+        return dense(h, B, bias, 1.0, w, y, reduction=reduction)
+
+    with jax.enable_x64(True):
+        w, bias = jnp.array([0, 2.0, 0, 0.5]), jnp.linspace(-1, 1, 4)
+        assert (w[y] == 0).any()
+        got, want = (jax.jit(jax.grad(partial(total, loss), (0, 1)))(w, bias) for loss in (ours, theirs))
+        for mine, true in zip(got, want, strict=True):
+            np.testing.assert_allclose(mine, true, rtol=CLOSE, atol=CLOSE)
+
+
 @pytest.mark.parametrize("reduction", ["sum", "none"])
 @pytest.mark.parametrize("tile", [2, 3, 7])
 def test_a_bias_of_minus_infinity_masks_a_class(tile, reduction):
