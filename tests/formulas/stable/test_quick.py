@@ -121,3 +121,26 @@ def test_what_is_chosen_is_right_in_every_row(name):
         jax.tree.leaves(jax.jit(careful)(*args)), jax.tree.leaves(in_float64(careful, args)), strict=True
     ):
         np.testing.assert_allclose(got, want, rtol=RTOL, atol=ATOL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 3, 5, 40, 100])
+def test_rows_of_odd_numbers_are_those_of_the_careful_form(classes):
+    """NaN, ±∞, ±F, overflow, underflow, labels of no class, weights of 0: finite, infinite or NaN in the same places."""
+    random, largest = np.random.default_rng(classes), np.finfo(np.float32).max
+    odd = [np.nan, np.inf, -np.inf, largest, -largest, 90, -90, -104, 60, 42, 41, -60, 300, 1e-40]
+    drawn = draw(classes, examples=2 * (rows.LARGE_ARRAY_SIZE // classes))
+    s = drawn["s"]
+    for row in range(0, len(s), 3):
+        s[row, random.integers(classes)] = random.choice(odd)
+    s[5], s[8], s[11] = -np.inf, -88, 100
+    drawn["i"][::7], drawn["y"][1::9], drawn["c"][::13], drawn["t"][3::17, 1] = classes, 0, 0, np.inf
+    for name, (careful, _, rest) in FORMS.items():
+        args = [jnp.asarray(drawn[x]) for x in ("s", *rest)]
+        alone = jax.jit(jax.vmap(careful.__wrapped__))(*args)
+        for got, want in zip(jax.tree.leaves(jax.jit(careful)(*args)), jax.tree.leaves(alone), strict=True):
+            for kind in (np.isnan, np.isposinf, np.isneginf):
+                np.testing.assert_array_equal(kind(got), kind(want), err_msg=name)
+            finite = np.isfinite(want)
+            scale = np.abs(np.where(finite, want, 0)).max(-1, keepdims=True, initial=1)
+            np.testing.assert_array_less(np.abs(got - want)[finite], np.broadcast_to(1e-5 * scale, want.shape)[finite])
