@@ -126,7 +126,7 @@ def test_what_is_chosen_is_right_in_every_row(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 5, 40, 100])
 def test_rows_of_odd_numbers_are_those_of_the_careful_form(classes):
-    """NaN, ±∞, ±F, overflow, underflow, labels of no class, weights of 0: finite, infinite or NaN in the same places."""
+    """NaN, ±∞, ±F, overflow, underflow, labels of no class, weights of 0: what is finite is so by either."""
     random, largest = np.random.default_rng(classes), np.finfo(np.float32).max
     odd = [np.nan, np.inf, -np.inf, largest, -largest, 90, -90, -104, 60, 42, 41, -60, 300, 1e-40]
     drawn = draw(classes, examples=2 * (rows.LARGE_ARRAY_SIZE // classes))
