@@ -29,8 +29,8 @@ def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Fl
     Returns:
         g, of x's shape and dtype.
 
-    Derivatives: J·t = g ∘ (t − gᵀt), in a form that doesn't cancel where one class has nearly everything. What is
-    kept for the backward pass is g alone (and the mask, if there is one).
+    Derivatives: J·t = g ∘ (t − gᵀt), and its transpose. Where one class has nearly everything, its entry is made of the
+    others', so that it keeps its digits. What is kept for the backward pass is g alone (and the mask, if there is one).
 
     Raises:
         TypeError: if `x` isn't real numbers, of float16, bfloat16, float32 or float64 if floating.
