@@ -15,6 +15,7 @@ from jax.lax import Precision
 from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.stable.classes import entry, mean_class
+from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 # Classes up to which a row's sum is written out, for one loop over rows.
 MAX_WRITTEN_OUT = 4
@@ -152,11 +153,11 @@ def exponentials(s: Rows) -> Rows:
 
 
 def total(x: Rows) -> PerRow:
-    """The sum over the last axis."""
+    """The sum over the last axis; few numbers, too, XLA would add one after the other, and a product a few at once."""
     classes = x.shape[-1]
     if classes <= MAX_WRITTEN_OUT:
         return pairwise([x[..., k] for k in range(classes)])
-    if classes <= MAX_MULTIPLIED:
+    if classes <= MAX_MULTIPLIED or x.size < LARGE_ARRAY_SIZE:
         return jnp.matmul(x, jnp.ones(classes, x.dtype), precision=Precision.HIGHEST)
     return x.sum(-1)
 
