@@ -76,11 +76,11 @@ def command(arguments: Sequence[str]) -> int:
         top.error(f"argument --plot: the pictures are always of the same; it goes without --{' --'.join(ignored)}")
     if options.command == "accuracy" and options.search and options.exhaustive:
         top.error("argument --search: it goes without --exhaustive")
-    if options.command == "accuracy" and options.keep and not options.search:
-        top.error("argument --keep: it is for what a search finds; expected --search SECONDS, too")
     typed = options.command + (" --plot" if getattr(options, "plot", None) else "")
     extras.require(typed, extras.NEEDED[typed])
     process.require_device()
+    if options.command == "accuracy" and options.keep and not options.search:
+        top.error("argument --keep: it is for what a search finds; expected --search SECONDS, too")
     return run(options)
 
 
