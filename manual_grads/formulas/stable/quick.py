@@ -171,7 +171,7 @@ def pairwise(terms: list[PerRow]) -> PerRow:
 
 def stored(e: Rows, s: Rows) -> Rows:
     """`e`, the exponentials of s, none of them computed again: a scatter's result, which XLA doesn't repeat."""
-    if e.shape[-1] <= MAX_MULTIPLIED:  # as a product's operand is
+    if e.shape[-1] < MIN_VECTORIZED:  # a product's operand is stored anyway
         return e
     return with_entry(e, jnp.zeros(e.shape[:-1], jnp.int32), jnp.exp(s[..., 0]))
 
@@ -179,7 +179,7 @@ def stored(e: Rows, s: Rows) -> Rows:
 def with_entry(x: Rows, i: Index, value: PerRow | float) -> Rows:
     """`x` with $x_i$ replaced, and as it is for an index that no class has."""
     values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
-    if x.shape[-1] <= MAX_WRITTEN_OUT:
+    if x.shape[-1] < MIN_VECTORIZED:  # a scatter is done by one thread
         return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], values, x)
     return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
 
