@@ -74,11 +74,11 @@ def command(arguments: Sequence[str]) -> int:
     ignored = [word for word in ("only", "exhaustive", "seed", "search", "keep") if getattr(options, word, None)]
     if options.command == "accuracy" and options.plot and ignored:
         top.error(f"argument --plot: the pictures are always of the same; it goes without --{' --'.join(ignored)}")
-    if options.command == "accuracy" and options.search and options.exhaustive:
-        top.error("argument --search: it goes without --exhaustive")
     typed = options.command + (" --plot" if getattr(options, "plot", None) else "")
     extras.require(typed, extras.NEEDED[typed])
     process.require_device()
+    if options.command == "accuracy" and options.search and options.exhaustive:
+        top.error("argument --search: it goes without --exhaustive")
     if options.command == "accuracy" and options.keep and not options.search:
         top.error("argument --keep: it is for what a search finds; expected --search SECONDS, too")
     return run(options)
