@@ -56,7 +56,7 @@ def arguments_of(action):
     if action.nargs == 0:
         return name
     value = "19" if "19" in (action.choices or ()) else "x" if action.type is None else "2"
-    value = {"only": "sigmoid", "platform": "cpu"}.get(action.dest, value)
+    value = {"only": "sigmoid", "platform": "cpu", "dtype": "float32"}.get(action.dest, value)
     return [*name, value]
 
 

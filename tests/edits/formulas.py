@@ -74,7 +74,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jnp.log1p(others / e_i)", "jnp.log(1 + others / e_i)", QUICK),
         ("i, -others / sum_e)", "i, e_i / sum_e - 1)", QUICK),
         ("return (s - m[..., None]) - log_sum", "return (s + m[..., None]) - log_sum", many("log_softmax")),
-        ("(m[..., None] - s))) + total(y)", "(m[..., None] - s))) + 1", QUICK),
+        ("(m[..., None] - s)) + total(y)", "(m[..., None] - s)) + 1", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
         ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),

@@ -113,7 +113,8 @@ def distribution_loss(s: Rows, y: Rows) -> tuple[PerRow, Right]:
     m = s.max(-1)
     e = stored(exponentials(s), s)
     log_sum, right = log_sum_by(e, total(e), m)
-    return total(jnp.where(y == 0, 0, y * (m[..., None] - s))) + total(y) * log_sum, right
+    value = total(y * (m[..., None] - s)) + total(y) * log_sum
+    return value, right & ~jnp.isnan(value)  # 0 · ∞, at a class without weight
 
 
 def distribution_vjp(s: Rows, y: Rows, c: PerRow) -> tuple[Rows, Right]:
