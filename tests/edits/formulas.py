@@ -49,7 +49,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("(row_sum(e) / unit)[..., None]", "row_sum(e)[..., None]", one("softmax")),
         ("-e[..., None, :])", "e[..., None, :])", one("softmax_jacobian")),
         ("others, total - e)", "others, total)", one("softmax_jacobian")),
-        ("[..., None] / total**2)", "[..., None] / total)", one("softmax_jacobian")),
+        ("(first[..., None] / total**2)", "(first[..., None] / total)", one("softmax_jacobian")),
         ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
         ("mean = row_sum(e * difference) / total", "mean = row_sum(e * difference)", one("softmax_vjp")),
         ("(s - m[..., None]) - log_sum[..., None]", "(s - m[..., None]) + log_sum[..., None]", one("log_softmax")),

@@ -62,7 +62,7 @@ def weighted_jacobian(
     r"""$w g_k (I(k=l) - g_l)$, where $1 - g_k = \sum_{l \neq k} g_l$ for a dominant class k.
 
     Only there does that subtraction cancel (it would be 0 for every saturated one). The products are scaled last, by
-    $w / (\sum_l e_l)^2$: symmetric to the last bit, and not underflown where $w g_k g_l$ isn't (for w above 2⁻⁴⁶).
+    $w / (\sum_l e_l)^2$: symmetric to the last bit, and not underflown where $w g_k g_l$ isn't. A w below 1 comes last.
 
     Textbook: Task 19.1's line "g_k (I(k=l) − g_l)", times w.
     """
@@ -71,7 +71,9 @@ def weighted_jacobian(
     diagonal = jnp.eye(e.shape[-1], dtype=bool)
     complement = jnp.where(e > total / 2, others, total - e)
     factor = jnp.where(diagonal, complement[..., None, :], -e[..., None, :])  # I(k=l) - g_l
-    return e[..., :, None] * factor * (weight[..., None] / total**2)[..., None]
+    small = jnp.abs(weight) < 1
+    first, last = jnp.where(small, 1, weight), jnp.where(small, weight, 1)
+    return e[..., :, None] * factor * (first[..., None] / total**2)[..., None] * last[..., None, None]
 
 
 @with_quick(quick.jacobian_product)
