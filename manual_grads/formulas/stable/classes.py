@@ -39,7 +39,7 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
 def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The class that has more than half of a distribution, or the number of classes if none has."""
     classes = g.shape[-1]
-    number = jnp.where(g > 0.5, jnp.arange(1, classes + 1, dtype=g.dtype), 0).max(-1)
+    number = jnp.where(g > 0.5, 1 + jnp.arange(classes, dtype=g.dtype), 0).max(-1)
     return jnp.where(number > 0, number - 1, classes).astype(jnp.int32)
 
 
