@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.workload import Workload
 from benchmarks.workloads.cross_entropy import cross_entropy_grad, cross_entropy_hvp, cross_entropy_loss
-from benchmarks.workloads.drop_ins import drop_in, drop_in_gradient, loss_and_gradient
+from benchmarks.workloads.drop_ins import drop_in, loss_and_gradient
 from benchmarks.workloads.elementwise import sigmoid_grad
 from benchmarks.workloads.large_class import linear_cross_entropy, linear_cross_entropy_with_options
 from benchmarks.workloads.network import digits, per_example, whole_batch
@@ -14,7 +14,6 @@ LOGITS = [(1024, 1000), (8192, 100), (256, 32000), (65536, 10), (65536, 3), (327
 LABELS = ("indices", "distribution")
 LARGE = [(1024, 64, 8192), (1024, 512, 8192), (1024, 256, 32768), (512, 512, 131072), (4096, 128, 262144)]
 HARD = ("peaked", "one above 64")
-DROP_INS = (drop_in, drop_in_gradient)
 
 
 def full() -> list[Workload]:
@@ -30,8 +29,13 @@ def full() -> list[Workload]:
         *(cross_entropy_hvp(*sizes) for sizes in LOGITS),
         *(cross_entropy_loss(*sizes, labels) for labels in LABELS for sizes in LOGITS),
         *(loss_and_gradient(*sizes, labels) for labels in LABELS for sizes in LOGITS),
-        *(of(name, *sizes) for of in DROP_INS for name in ("softmax", "log-softmax") for sizes in LOGITS),
-        *(of("sigmoid", n) for of in DROP_INS for n in (10**4, 10**6)),
+        *(
+            drop_in(name, *sizes, gradient=g)
+            for g in (False, True)
+            for name in ("softmax", "log-softmax")
+            for sizes in LOGITS
+        ),
+        *(drop_in("sigmoid", n, gradient=g) for g in (False, True) for n in (10**4, 10**6)),
         *(whole_batch(N, 784, 128, 10) for N in (1, 128, 1024)),
         whole_batch(1024, 512, 2048, 1000),
         digits(),

@@ -1,6 +1,7 @@
 """`manual_grads.nn` in place of `jax.nn` and optax: forward, and the gradient through it, as a user calls them."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import jax
@@ -28,33 +29,17 @@ def against_peers(way: Callable[..., Any], forward: Callable[..., Any]) -> tuple
     )
 
 
-def drop_in(name: str, *sizes: int) -> Workload:
-    """The function's value, of N×K logits or of n numbers."""
-    forward = FORWARDS[name]
+def drop_in(name: str, *sizes: int, gradient: bool = False) -> Workload:
+    """The function's value, of N×K logits or of n numbers; with its vjp, if that is wished."""
+    forward, way = FORWARDS[name], vjp_with_value if gradient else lambda f: f
     return Workload(
-        family=f"nn.{name.replace('-', '_')}",
+        family=f"nn.{name.replace('-', '_')}" + " and gradient" * gradient,
         sizes=named(sizes),
         inputs="random",
-        draw=lambda random: (numbers(random, sizes),),
-        contenders=against_peers(lambda f: f, forward),
-        reference=forward,
-        flops=5 * count(sizes),
-        terms=2 * sizes[-1] if len(sizes) > 1 else 1,
-        largest_logit=LARGEST["random"],
-    )
-
-
-def drop_in_gradient(name: str, *sizes: int) -> Workload:
-    """The value, and its vjp."""
-    forward = FORWARDS[name]
-    return Workload(
-        family=f"nn.{name.replace('-', '_')} and gradient",
-        sizes=named(sizes),
-        inputs="random",
-        draw=lambda random: (numbers(random, sizes), normal(random, *sizes)),
-        contenders=against_peers(vjp_with_value, forward),
-        reference=vjp_with_value(forward),
-        flops=9 * count(sizes),
+        draw=lambda random: (numbers(random, sizes), *([normal(random, *sizes)] if gradient else [])),
+        contenders=against_peers(way, forward),
+        reference=way(forward),
+        flops=(9 if gradient else 5) * prod(sizes),
         terms=2 * sizes[-1] if len(sizes) > 1 else 1,
         largest_logit=LARGEST["random"],
     )
@@ -87,8 +72,3 @@ def named(sizes: tuple[int, ...]) -> dict[str, int]:
 def numbers(random: Any, sizes: tuple[int, ...]) -> Any:
     """Logits, or what a sigmoid is taken of."""
     return logits(random, "random", *sizes) if len(sizes) == 2 else normal(random, *sizes, scale=2)
-
-
-def count(sizes: tuple[int, ...]) -> int:
-    """How many numbers there are."""
-    return sizes[0] * (sizes[1] if len(sizes) == 2 else 1)

@@ -72,7 +72,7 @@ class Found(NamedTuple):
 
 
 def shapes(rule: Rule, dtype: str) -> list[Shape]:
-    """Shapes just below and at each limit of a form; the exponentials of a row are chosen by size in float32 alone."""
+    """Shapes just below and at each limit of a form, and, but for float64, with logits too large for the quick ones."""
     matrices = any(word in rule.name for word in ("jacobian", "hessian"))
     counts = [k for k in NUMBERS_OF_CLASSES if not (matrices and k > MAX_CLASSES_OF_MATRICES)]
     if not next(iter(signature(rule.manual).parameters)) == "logits":

@@ -49,7 +49,7 @@ def everywhere(z: np.ndarray) -> np.ndarray:
 
 
 def not_near_overflow(z: np.ndarray) -> np.ndarray:
-    """Where both e^z and e^(−z) are normal numbers: all that σ and the shifted exponential need."""
+    """Where both e^z and e^(−z) are normal numbers: all that σ and the quick forms need."""
     return np.abs(z) <= -math.log(float(jnp.finfo(z.dtype).smallest_normal))
 
 

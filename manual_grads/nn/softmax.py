@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
-from manual_grads.formulas.stable.classes import dominant_class, entry_or_zero
+from manual_grads.formulas.stable.classes import dominant_class, entry_or_zero, selected
 from manual_grads.formulas.stable.quick import total
 from manual_grads.formulas.stable.softmax import both_probabilities, log_probabilities, probabilities
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
@@ -137,7 +137,7 @@ def probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
     wide = widen(g)
     i = dominant_class(wide)
     t = widen(only(mask, t))
-    tangent = without(i, wide * (t - total(wide * t)[..., None]))
+    tangent = selected(wide * (t - total(wide * t)[..., None]), i, 0)
     return only(mask, only(g != 0, minus_sum_at(i, tangent)).astype(g.dtype))
 
 
@@ -153,13 +153,8 @@ def log_probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
     wide = widen(g)
     i = dominant_class(wide)
     t = widen(only(mask, t))
-    shifted = without(i, t - entry_or_zero(t, i)[..., None])
+    shifted = selected(t - entry_or_zero(t, i)[..., None], i, 0)
     return only(mask, (shifted - total(wide * shifted)[..., None]).astype(g.dtype))
-
-
-def without(i: Int[Array, "*batch"], x: Rows) -> Rows:
-    """`x` with a 0 for class i."""
-    return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], 0, x)
 
 
 def minus_sum_at(i: Int[Array, "*batch"], x: Rows) -> Rows:

@@ -9,7 +9,7 @@ from benchmarks.programs import reference
 from benchmarks.workload import Workload, in_format
 from benchmarks.workloads import SUITES
 from benchmarks.workloads.cross_entropy import cross_entropy_grad, cross_entropy_hvp, cross_entropy_loss
-from benchmarks.workloads.drop_ins import drop_in, drop_in_gradient, loss_and_gradient
+from benchmarks.workloads.drop_ins import drop_in, loss_and_gradient
 from benchmarks.workloads.elementwise import sigmoid_grad
 from benchmarks.workloads.large_class import linear_cross_entropy
 from benchmarks.workloads.network import digits, per_example, whole_batch
@@ -31,8 +31,8 @@ SMALL = [
 MORE = [
     cross_entropy_hvp(7, 50),
     cross_entropy_loss(7, 50),
-    drop_in_gradient("softmax", 7, 50),
-    drop_in_gradient("sigmoid", 70),
+    drop_in("softmax", 7, 50, gradient=True),
+    drop_in("sigmoid", 70, gradient=True),
     whole_batch(7, 6, 5, 4),
     digits(),
     linear_cross_entropy(128, 8, 300),

@@ -71,6 +71,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "stable/quick.py": [
         ("return e / sum_e[..., None], within", "return e / (sum_e + 1)[..., None], within", many("softmax")),
         ("jnp.exp(entry(s, i)) > sum_e / 2", "jnp.exp(entry(s, i)) > 2 * sum_e", QUICK),
+        ("jnp.where(s < m[..., None], e, 0)", "e", QUICK),
         ("jnp.log1p(others / e_i)", "jnp.log(1 + others / e_i)", QUICK),
         ("i, -others / sum_e)", "i, e_i / sum_e - 1)", QUICK),
         ("return (s - m[..., None]) - log_sum", "return (s + m[..., None]) - log_sum", many("log_softmax")),
@@ -93,8 +94,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "stable/classes.py": [
         (
-            "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i",
-            "return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) != i",
+            "is_i = jnp.arange(x.shape[-1], dtype=i.dtype) == i",
+            "is_i = jnp.arange(x.shape[-1], dtype=i.dtype) != i",
             many(f"{GRAD}-integer"),
         ),
         (

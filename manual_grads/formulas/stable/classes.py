@@ -19,10 +19,23 @@ def with_entry(
 
     Few numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of their uses.
     """
+    return scattered(x, i, value) if x.size < LARGE_ARRAY_SIZE else selected(x, i, value)
+
+
+def scattered(
+    x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
+) -> Float[Array, "*batch classes"]:
+    """`x` with $x_i$ replaced, by writing into it."""
     values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
-    if x.size < LARGE_ARRAY_SIZE:
-        return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
-    return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], values, x)
+    return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
+
+
+def selected(
+    x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
+) -> Float[Array, "*batch classes"]:
+    """`x` with $x_i$ replaced, by a choice for every class."""
+    is_i = jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None]
+    return jnp.where(is_i, jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None], x)
 
 
 def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*batch"]) -> Int[Array, "*batch"]:

@@ -117,7 +117,7 @@ def index_loss_and_gradient(
     s: Float[Array, "*batch classes"], i: Int[Array, "*batch"]
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch classes"]]:
     """R and ∂R/∂s, which have their exponentials in common."""
-    return index_loss(s, i), index_vjp(s, i, jnp.ones(i.shape, s.dtype))
+    return index_loss.careful(s, i), index_vjp.careful(s, i, jnp.ones(i.shape, s.dtype))
 
 
 @with_quick(quick.distribution_vjp)
@@ -146,7 +146,7 @@ def distribution_loss_and_gradient(
     s: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"]
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch classes"]]:
     """R and ∂R/∂s, which have their exponentials in common."""
-    return distribution_loss(s, y), distribution_vjp(s, y, jnp.ones(s.shape[:-1], s.dtype))
+    return distribution_loss.careful(s, y), distribution_vjp.careful(s, y, jnp.ones(s.shape[:-1], s.dtype))
 
 
 @with_quick(quick.index_jvp)

@@ -14,7 +14,7 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.stable.classes import entry, mean_class
+from manual_grads.formulas.stable.classes import entry, mean_class, scattered, selected
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 # Classes up to which a row's sum is written out, for one loop over rows.
@@ -46,7 +46,7 @@ def log_probabilities(s: Rows) -> tuple[Rows, Right]:
     r"""$\ln g_k = (s_k - m) - \ln \sum_l e^{s_l - m}$, m being the largest logit."""
     m = s.max(-1)
     e = stored(exponentials(s), s)
-    log_sum, right = log_sum_by(e, total(e), m)
+    log_sum, right = log_sum_by(s, e, total(e), m)
     return (s - m[..., None]) - log_sum[..., None], right
 
 
@@ -55,16 +55,18 @@ def both_probabilities(s: Rows) -> tuple[tuple[Rows, Rows], Right]:
     m = s.max(-1)
     e = stored(exponentials(s), s)
     sum_e = total(e)
-    log_sum, right = log_sum_by(e, sum_e, m)
+    log_sum, right = log_sum_by(s, e, sum_e, m)
     return ((s - m[..., None]) - log_sum[..., None], e / sum_e[..., None]), right & none_underflows(s, sum_e)
 
 
-def log_sum_by(e: Rows, sum_e: PerRow, m: PerRow) -> tuple[PerRow, Right]:
-    r"""$\ln \sum_l e^{s_l - m}$: of nearly 1 where one class has nearly everything, and then by the others' sum."""
+def log_sum_by(s: Rows, e: Rows, sum_e: PerRow, m: PerRow) -> tuple[PerRow, Right]:
+    r"""$\ln \sum_l e^{s_l - m}$: of nearly 1 where one class has nearly everything, and then by the others' sum.
+
+    The others are those whose logits are less, all of them where one class has more than half. The exponentials are not
+    compared: that of m is computed apart, and need not be one of e to the last bit.
+    """
     largest = jnp.exp(m)
-    others = total(
-        jnp.where(e < largest[..., None], e, 0)
-    )  # if no others are as large, as they can't be beside more than half
+    others = total(jnp.where(s < m[..., None], e, 0))
     dominated = sum_e < 2 * largest
     log_sum = jnp.where(dominated, jnp.log1p(others / largest), jnp.log(sum_e / largest))
     return log_sum, within(sum_e, largest) & (~dominated | (others >= MIN_SUM))
@@ -112,7 +114,7 @@ def distribution_loss(s: Rows, y: Rows) -> tuple[PerRow, Right]:
     r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$, m being the largest logit."""
     m = s.max(-1)
     e = stored(exponentials(s), s)
-    log_sum, right = log_sum_by(e, total(e), m)
+    log_sum, right = log_sum_by(s, e, total(e), m)
     value = total(y * (m[..., None] - s)) + total(y) * log_sum
     return value, right & ~jnp.isnan(value)  # 0 · ∞, at a class without weight
 
@@ -179,10 +181,8 @@ def stored(e: Rows, s: Rows) -> Rows:
 
 def with_entry(x: Rows, i: Index, value: PerRow | float) -> Rows:
     """`x` with $x_i$ replaced, and as it is for an index that no class has."""
-    values = jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None]
-    if x.shape[-1] < MIN_VECTORIZED:  # a scatter is done by one thread
-        return jnp.where(jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None], values, x)
-    return jnp.put_along_axis(x, i[..., None], values, -1, inplace=False, mode="drop")
+    # A scatter is done by one thread.
+    return selected(x, i, value) if x.shape[-1] < MIN_VECTORIZED else scattered(x, i, value)
 
 
 def within(*sums: PerRow) -> Right:

@@ -20,6 +20,8 @@ BLOCK_SIZE = 2**14
 def with_quick(quick: Callable[..., tuple[Any, Bool[Array, "*batch"]]]) -> Callable[[Callable[..., Any]], Any]:
     """A function of rows of logits and of what each row has beside them, by `quick` where that is faster and right.
 
+    The function as it was written is the attribute `careful` of what is returned.
+
     Both compute in float32 at least; the result is of the logits' dtype. The derivative is that of the function itself:
     `quick` may be such as has none.
     """
@@ -27,13 +29,14 @@ def with_quick(quick: Callable[..., tuple[Any, Bool[Array, "*batch"]]]) -> Calla
     def decorate(careful: Callable[..., Any]) -> Callable[..., Any]:
         careful_rows, quick_rows = in_wide(careful), partial(quickly, careful, quick)
 
-        @jax.jit
         @wraps(careful)
-        def chosen(s: Float[Array, "*batch classes"], *rest: Any) -> Any:
+        def rows(s: Float[Array, "*batch classes"], *rest: Any) -> Any:
             if not is_quick(s):
                 return careful_rows(s, *rest)
             return lax.platform_dependent(s, *rest, cpu=quick_rows, default=careful_rows)
 
+        chosen: Any = jax.jit(rows)
+        chosen.careful = careful  # for what is careful itself
         return chosen
 
     return decorate

@@ -44,7 +44,7 @@ def both_probabilities(
     s: Float[Array, "*batch classes"],
 ) -> tuple[Float[Array, "*batch classes"], Float[Array, "*batch classes"]]:
     r"""$\ln g_k$ and $g_k$, which have their exponentials in common."""
-    return log_probabilities(s), probabilities(s)
+    return log_probabilities.careful(s), probabilities.careful(s)
 
 
 def sum_of_others(e: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:

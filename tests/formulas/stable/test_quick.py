@@ -9,7 +9,7 @@ from manual_grads.formulas.stable import cross_entropy, quick, rows, softmax
 
 CLASSES = [4, 5, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 32, 33, 63, 65, 1000)), 64]
 RANDOM = np.random.default_rng(0)
-# A careful form and the quick one, and what they take beside the logits.
+# A form, the quick one of it, and what they take beside the logits.
 FORMS = {
     "softmax": (softmax.probabilities, quick.probabilities, ""),
     "log-softmax": (softmax.log_probabilities, quick.log_probabilities, ""),
@@ -45,9 +45,9 @@ def draw(classes, examples=12):
     }
 
 
-def in_float64(careful, args):
+def in_float64(chosen, args):
     with jax.enable_x64(True):
-        return jax.jit(careful.__wrapped__)(
+        return jax.jit(chosen.careful)(
             *(jnp.asarray(x, np.float64 if x.dtype == np.float32 else x.dtype) for x in args)
         )
 
@@ -56,12 +56,12 @@ def in_float64(careful, args):
 @pytest.mark.parametrize("classes", CLASSES)
 def test_every_form_is_right_where_it_says_so(classes):
     drawn = draw(classes)
-    forms = {name: (careful, form, [drawn[x] for x in ("s", *rest)]) for name, (careful, form, rest) in FORMS.items()}
+    forms = {name: (chosen, form, [drawn[x] for x in ("s", *rest)]) for name, (chosen, form, rest) in FORMS.items()}
     found = jax.jit(lambda: {name: form(*map(jnp.asarray, args)) for name, (_, form, args) in forms.items()})()
-    for name, (careful, _, args) in forms.items():
+    for name, (chosen, _, args) in forms.items():
         results, right = found[name]
         assert right.mean() > 0.5, name
-        for result, want in zip(jax.tree.leaves(results), jax.tree.leaves(in_float64(careful, args)), strict=True):
+        for result, want in zip(jax.tree.leaves(results), jax.tree.leaves(in_float64(chosen, args)), strict=True):
             np.testing.assert_allclose(result[right], np.asarray(want)[right], rtol=RTOL, atol=ATOL, err_msg=name)
 
 
@@ -112,13 +112,13 @@ def test_rows_that_need_care_are_said_to(classes):
 )
 def test_what_is_chosen_is_right_in_every_row(name):
     """Many rows on a CPU: the quick form, and with care the rows that it isn't right for."""
-    careful, _, rest = FORMS[name]
+    chosen, _, rest = FORMS[name]
     drawn = draw(5, examples=1200)
     drawn["s"][:6, 0], drawn["s"][700] = (-95, 95, 300, -300, 70, 45), -95
     args = [drawn[x] for x in ("s", *rest)]
     assert rows.is_quick(jnp.asarray(args[0]))
     for got, want in zip(
-        jax.tree.leaves(jax.jit(careful)(*args)), jax.tree.leaves(in_float64(careful, args)), strict=True
+        jax.tree.leaves(jax.jit(chosen)(*args)), jax.tree.leaves(in_float64(chosen, args)), strict=True
     ):
         np.testing.assert_allclose(got, want, rtol=RTOL, atol=ATOL)
 
@@ -135,10 +135,10 @@ def test_rows_of_odd_numbers_are_those_of_the_careful_form(classes):
         s[row, random.integers(classes)] = random.choice(odd)
     s[5], s[8], s[11] = -np.inf, -88, 100
     drawn["i"][::7], drawn["y"][1::9], drawn["c"][::13], drawn["t"][3::17, 1] = classes, 0, 0, np.inf
-    for name, (careful, _, rest) in FORMS.items():
+    for name, (chosen, _, rest) in FORMS.items():
         args = [jnp.asarray(drawn[x]) for x in ("s", *rest)]
-        alone = jax.jit(jax.vmap(careful.__wrapped__))(*args)
-        for got, want in zip(jax.tree.leaves(jax.jit(careful)(*args)), jax.tree.leaves(alone), strict=True):
+        alone = jax.jit(jax.vmap(chosen.careful))(*args)
+        for got, want in zip(jax.tree.leaves(jax.jit(chosen)(*args)), jax.tree.leaves(alone), strict=True):
             for kind in (np.isnan, np.isposinf, np.isneginf):
                 np.testing.assert_array_equal(kind(got), kind(want), err_msg=name)
             finite = np.isfinite(want)
