@@ -39,7 +39,7 @@ def draw(classes, examples=12):
     return {
         "s": np.float32(s),
         "i": RANDOM.integers(classes, size=examples).astype(np.int32),
-        "y": np.float32(RANDOM.dirichlet(np.ones(classes), examples)),
+        "y": np.float32(RANDOM.dirichlet(np.ones(classes), examples) * RANDOM.uniform(0.5, 2, (examples, 1))),
         "t": np.float32(RANDOM.normal(size=s.shape)),
         "c": np.float32(RANDOM.normal(size=examples)),
     }
@@ -102,6 +102,7 @@ def test_rows_that_need_care_are_said_to(classes):
     }
     for name, rows_right in right.items():
         assert rows_right.tolist() == [False, False, False, False, name == "softmax", False, False, True], name
+    assert not quick.probabilities(s[3:4])[1]  # whatever the other rows' smallest logits are
     assert quick.log_probabilities(s)[1].tolist() == [False, False, False, True, False, False, False, True]
     # A label whose exponential is 0 has an infinite loss by that.
     assert quick.index_loss(s, zero)[1].tolist() == [False] * 3 + [False, False, False, False, True]
