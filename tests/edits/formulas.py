@@ -90,7 +90,13 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "stable/sums.py": [
         ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", many("softmax")),
-        ("total = row_sum(y * x)", "total = row_sum(x)", one("logloss-integer")),
+        ("jnp.where(y == 0, 0, y * x)", "jnp.where(y == 0, 0, x)", one("logloss-integer")),
+        ("jnp.where(y == 0, 0, y * x)", "y * x", "tests/formulas/stable/test_sums.py"),
+        ("a[1] + b[1] + error", "a[1] + error", "tests/formulas/stable/test_sums.py"),
+        ("jnp.where(jnp.isfinite(total), total + off, total)", "total", "tests/formulas/stable/test_sums.py"),
+        ("jnp.where(jnp.isfinite(total), total + off, total)", "total + off", "tests/formulas/stable/test_sums.py"),
+        ("jnp.matmul(x_dot, jnp.ones", "jnp.matmul(x, jnp.ones", "tests/formulas/stable/test_sums.py"),
+        ("rounded_off = x - x ", "rounded_off = jnp.zeros_like(x)", "tests/formulas/stable/test_sums.py"),
     ],
     "stable/classes.py": [
         (

@@ -6,6 +6,9 @@ from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
+# Numbers from which computing an exponential twice takes longer than storing it.
+MIN_SCATTERED = 1024
+
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
     """$x_i$, or NaN for an index that no class has."""
@@ -17,9 +20,10 @@ def with_entry(
 ) -> Float[Array, "*batch classes"]:
     """`x` with $x_i$ replaced, and as it is for an index that no class has.
 
-    Few numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of their uses.
+    Some thousand numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of
+    their uses. Fewer aren't worth the time that it takes to compile that.
     """
-    return scattered(x, i, value) if x.size < LARGE_ARRAY_SIZE else selected(x, i, value)
+    return scattered(x, i, value) if MIN_SCATTERED <= x.size < LARGE_ARRAY_SIZE else selected(x, i, value)
 
 
 def scattered(

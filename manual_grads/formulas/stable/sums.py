@@ -21,26 +21,39 @@ def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     return x.sum(-1) if many_rows and x.dtype == jnp.float32 else compensated_sum(x)
 
 
-@jax.jit
 def weighted_sum(y: Float[Array, "*batch classes"], x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     r"""$\sum_k y_k x_k$, where $0 \cdot \infty = 0$: a class without weight costs nothing, whatever it would."""
-    total = row_sum(y * x)
-
-    def without_zeros() -> Array:
-        return row_sum(jnp.where(y == 0, 0, y * x))
-
-    return lax.cond(jnp.isnan(total).any(), without_zeros, lambda: total)
+    return row_sum(jnp.where(y == 0, 0, y * x))
 
 
+@jax.custom_jvp
 def compensated_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
-    """One half to the other until one term is left, and what that rounds off beside it: as if rounded once."""
-    rounded_off = jnp.zeros_like(x)
-    while (n := x.shape[-1]) > 1:
+    """The sum, and what its additions round off beside it: as if rounded once.
+
+    Many numbers are halved, one half added to the other, for that is vectorized. The rest is one loop, which compiles
+    in a fifth of the time of halves.
+    """
+    rounded_off = x - x  # zeros with derivatives: before JAX 0.12, the rule below is forgotten within that of another
+    while (n := x.shape[-1]) > 1 and x.size >= LARGE_ARRAY_SIZE:
         (a, b, odd), (off_a, off_b, off_odd) = (jnp.split(y, (n // 2, n // 2 * 2), axis=-1) for y in (x, rounded_off))
-        total, error = two_sum(a, b)
-        x = jnp.concatenate([total, odd], axis=-1)
-        rounded_off = jnp.concatenate([off_a + off_b + error, off_odd], axis=-1)
-    return jnp.where(jnp.isfinite(x), x + rounded_off, x)[..., 0]  # beside ±∞, `rounded_off` is NaN
+        total, off = add_compensated((a, off_a), (b, off_b))
+        x, rounded_off = jnp.concatenate([total, odd], -1), jnp.concatenate([off, off_odd], -1)
+    zero = jnp.zeros((), x.dtype)
+    total, off = lax.reduce((x, rounded_off), (zero, zero), add_compensated, (x.ndim - 1,))
+    return jnp.where(jnp.isfinite(total), total + off, total)  # beside ±∞, what is rounded off is NaN
+
+
+@compensated_sum.defjvp
+def compensated_sum_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """The sum of the tangents: a product with ones, which is not added one term after the other either."""
+    (x,), (x_dot,) = primals, tangents
+    return compensated_sum(x), jnp.matmul(x_dot, jnp.ones(x.shape[-1], x.dtype), precision=lax.Precision.HIGHEST)
+
+
+def add_compensated(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The sum of two sums, and what the additions so far have rounded off."""
+    total, error = two_sum(a[0], b[0])
+    return total, a[1] + b[1] + error
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:

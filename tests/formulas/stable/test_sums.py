@@ -80,3 +80,11 @@ def test_a_class_without_weight_costs_nothing_in_some_rows_of_many():
     y, x = jnp.array([[1.0, 0, 2], [1, 2, 3]]), jnp.array([[5.0, np.inf, 7], [1, 2, 3]])
     np.testing.assert_array_equal(weighted_sum(y, x), [19, 14])
     np.testing.assert_array_equal(weighted_sum(y[0], jnp.full(3, np.nan)), np.nan)
+
+
+@pytest.mark.parametrize(("f", "n"), [(compensated_sum, 3), (compensated_sum, 5000), (compensated_sum.fun, 3)])
+def test_the_derivative_of_a_sum_is_a_sum(f, n):
+    x, t = (np.random.default_rng(seed).normal(size=n).astype(np.float32) for seed in (0, 1))
+    _, rate = jax.jit(lambda x, t: jax.jvp(f, (x,), (t,)))(x, t)
+    np.testing.assert_allclose(rate, math.fsum(t.astype(float)), atol=n * 2.0**-24 * np.abs(t).max())  # n roundings
+    np.testing.assert_array_equal(jax.jit(jax.grad(lambda x: 2 * f(x)))(x), np.full(n, 2))
