@@ -89,8 +89,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return quickly(careful, quick, *primals), rates", "return quickly(careful, quick, *primals), _", ROWS),
     ],
     "stable/sums.py": [
-        ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", many("softmax")),
-        ("jnp.where(y == 0, 0, y * x)", "jnp.where(y == 0, 0, x)", one("logloss-integer")),
+        ("x.sum(-1) if many_rows", "x.max(-1) if many_rows", "tests/formulas/stable/test_sums.py"),
+        ("jnp.where(y == 0, 0, y * x)", "jnp.where(y == 0, 0, x)", "tests/formulas/stable/test_sums.py"),
         ("jnp.where(y == 0, 0, y * x)", "y * x", "tests/formulas/stable/test_sums.py"),
         ("a[1] + b[1] + error", "a[1] + error", "tests/formulas/stable/test_sums.py"),
         ("jnp.where(jnp.isfinite(total), total + off, total)", "total", "tests/formulas/stable/test_sums.py"),
