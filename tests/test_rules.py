@@ -53,8 +53,10 @@ def test_claim_holds_for_the_exported_forward_too(rule, soft_labels):
 
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_nothing_depends_on_rank_promotion(rule, soft_labels):
+    key, dtype = jax.random.key(0), jnp.dtype("float32")
+    large = [rule.example(key, dtype, Sizes((50, 50), classes=n, soft_labels=soft_labels)) for n in (3, 100)]
     with jax.numpy_rank_promotion("raise"):
-        for args in of_one_and_of_a_batch(rule, soft_labels):
+        for args in (*of_one_and_of_a_batch(rule, soft_labels), *large):
             jax.eval_shape(rule.manual, *args)
 
 

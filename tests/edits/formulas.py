@@ -100,8 +100,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "stable/classes.py": [
         (
-            "is_i = jnp.arange(x.shape[-1], dtype=i.dtype) == i",
-            "is_i = jnp.arange(x.shape[-1], dtype=i.dtype) != i",
+            "x.ndim - 1) == i",
+            "x.ndim - 1) != i",
             many(f"{GRAD}-integer"),
         ),
         (

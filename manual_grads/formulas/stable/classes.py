@@ -1,6 +1,7 @@
 """One class of each row: its entry, replaced or found."""
 
 import jax.numpy as jnp
+from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Float, Int
 
@@ -38,7 +39,7 @@ def selected(
     x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
 ) -> Float[Array, "*batch classes"]:
     """`x` with $x_i$ replaced, by a choice for every class."""
-    is_i = jnp.arange(x.shape[-1], dtype=i.dtype) == i[..., None]
+    is_i = lax.broadcasted_iota(i.dtype, x.shape, x.ndim - 1) == i[..., None]
     return jnp.where(is_i, jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None], x)
 
 
@@ -55,9 +56,8 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
 
 def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The class that has more than half of a distribution, or the number of classes if none has."""
-    classes = g.shape[-1]
-    number = jnp.where(g > 0.5, 1 + jnp.arange(classes, dtype=g.dtype), 0).max(-1)
-    return jnp.where(number > 0, number - 1, classes).astype(jnp.int32)
+    number = jnp.where(g > 0.5, 1 + lax.broadcasted_iota(g.dtype, g.shape, g.ndim - 1), 0).max(-1)
+    return jnp.where(number > 0, number - 1, g.shape[-1]).astype(jnp.int32)
 
 
 def entry_or_zero(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
