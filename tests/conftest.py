@@ -1,6 +1,16 @@
 """What every test starts from."""
 
+import os
+
 import pytest
+
+
+def pytest_configure(config):
+    """XLA's results are kept beside pytest's own, for several tests and for the next run; see `--cache-clear`."""
+    if cache := getattr(config, "cache", None):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.mkdir("compiled")))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture(autouse=True)
