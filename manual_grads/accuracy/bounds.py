@@ -17,6 +17,7 @@ import numpy as np
 
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
 from manual_grads.formulas.stable.quick import MAX_MULTIPLIED, MAX_WRITTEN_OUT
+from manual_grads.formulas.stable.softmax import MAX_COMPENSATED
 
 # In ULP.
 LAST_ROUNDING = 0.5
@@ -91,6 +92,11 @@ def forms(dtype: str) -> list[Form]:
     ]
 
 
+def forms_of(name: str, dtype: str) -> list[Form]:
+    """Those that a function may be computed in."""
+    return forms(dtype)[:2] if name in ALWAYS_CAREFUL else forms(dtype)
+
+
 def size(terms: list[Term]) -> float:
     """Their sum."""
     return sum(term.size for term in terms)
@@ -142,14 +148,21 @@ def log_sum(form: Form, dtype: str, classes: int) -> list[Term]:
 
 def log_softmax(form: Form, dtype: str, classes: int) -> list[Term]:
     r"""$-((m - s_k) + \ln \sum e)$, of which neither is negative; from a sum of 2 on, its error is over ln 2."""
+    return [*log_sum_terms(form, dtype, classes), Term("(s − m) − ln Σ", LAST_ROUNDING)]
+
+
+def log_sum_terms(form: Form, dtype: str, classes: int) -> list[Term]:
+    r"""$\ln Σ$ by the logarithm of a sum Σ of 2 at least, or by log1p of the others' sum: whichever errs more.
+
+    The others' exponentials are 1 − 1/Σ of the sum, and (1 − 1/Σ) / ln Σ is at most 1 / (2 ln 2), for it decreases.
+    """
     divided = form.largest + 1 if form.largest else 0
     by_log = [
         Term("log", unit("log", dtype)),
         *times(1 / log(2) / 2, form.exponential),
         Term("the row's sum, divided by ln 2", (form.additions(classes) + divided) / log(2)),
     ]
-    larger = max(by_log, log_sum(form, dtype, classes), key=size)
-    return [*larger, Term("(s − m) − ln Σ", LAST_ROUNDING)]
+    return max(by_log, log_sum(form, dtype, classes), key=size)
 
 
 def loss(form: Form, dtype: str, classes: int) -> list[Term]:
@@ -195,12 +208,22 @@ def gradient(form: Form, dtype: str, classes: int) -> list[Term]:
 
 
 def jacobian(form: Form, dtype: str, classes: int) -> list[Term]:
-    r"""$e_k e_l · 1/(\sum e)^2$; where k leads, on the diagonal, $e_k · \sum_{l \neq k} e_l · 1/(\sum e)^2$."""
+    r"""$e_k e_l · 1/(\sum e)^2$; where k leads, on the diagonal, $e_k · \sum_{l \neq k} e_l · 1/(\sum e)^2$.
+
+    Where it doesn't lead, $\sum e - e_k$ is at least half of $\sum e$, and the sum's error counts once and not twice.
+    """
     del dtype
+    additions = compensated(classes) if classes <= MAX_COMPENSATED else form.additions(classes)
     rounded = [Term("the square, its reciprocal, a product", 3), Term("the last product", LAST_ROUNDING)]
-    off_diagonal = [*times(4, form.exponential), Term("2 × the row's sum", 2 * form.additions(classes))]
-    diagonal = [*times(2, form.exponential), Term("2 × the row's sum, the others'", 3 * form.additions(classes))]
+    off_diagonal = [*times(4, form.exponential), Term("2 × the row's sum", 2 * additions)]
+    diagonal = [*times(2, form.exponential), Term("2 × the row's sum, the others'", 3 * additions)]
     return [*max(off_diagonal, diagonal, key=size), *rounded]
+
+
+def hessian(form: Form, dtype: str, classes: int) -> list[Term]:
+    r"""The same times $\sum_k y_k$, of which no weight is negative."""
+    weighted = [Term("Σ y", form.additions(classes)), Term("its product with the rest", 1)]
+    return [*weighted, *jacobian(form, dtype, classes)]
 
 
 OF_NUMBERS: dict[str, Callable[[str], list[Term]]] = {
@@ -216,8 +239,10 @@ OF_ROWS: dict[str, Callable[[Form, str, int], list[Term]]] = {
     "softmax_jacobian": jacobian,
     "softmax_cross_entropy": loss,
     "softmax_cross_entropy_grad": gradient,
-    "softmax_cross_entropy_hessian": jacobian,
+    "softmax_cross_entropy_hessian": hessian,
 }
+# What has no quick form.
+ALWAYS_CAREFUL = ("softmax_jacobian", "softmax_cross_entropy_hessian", "logloss")
 
 
 def is_derived(name: str) -> bool:
@@ -231,14 +256,18 @@ def derivation(name: str, dtype: Any, classes: int) -> list[Term]:
     classes = max(classes, 2)  # of one, nothing is rounded
     if name in OF_NUMBERS:
         return OF_NUMBERS[name](dtype)
-    careful = 2 if OF_ROWS[name] is jacobian else None  # which has no quick form
-    return max((OF_ROWS[name](form, dtype, classes) for form in forms(dtype)[:careful]), key=size)
+    return max((OF_ROWS[name](form, dtype, classes) for form in forms_of(name, dtype)), key=size)
 
 
 def derived(name: str, dtype: Any, classes: int) -> float:
     """The bound in ULP of the result; of a 16-bit format, half an ULP beside what float32's is in its ULP."""
+    return in_ulp(derivation(name, jnp.promote_types(dtype, jnp.float32), classes), dtype)
+
+
+def in_ulp(terms: list[Term], dtype: Any) -> float:
+    """What terms, of float32 or float64, come to in ULP of a result in some format."""
     wide = jnp.promote_types(dtype, jnp.float32)
-    bound = size(derivation(name, wide, classes))
+    bound = size(terms)
     bound += bound**2 * float(jnp.finfo(wide).eps) / 2 + KNOWN_TO  # products of two errors, in ULP
     if wide == jnp.dtype(dtype):
         return bound

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.accuracy import bounds, large_class, network, truths
+from manual_grads.accuracy import bounds, large_class, network, sum_bounds, truths
 from manual_grads.accuracy.ulp import TrueValues, certified
 from manual_grads.rules import Rule
 
@@ -111,13 +111,20 @@ def bound(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
 
 
 def derived(rule: Rule, args: tuple[Any, ...], dtype: Any) -> float:
-    """The bound for any input, in ULP of the magnitude; where none is derived, the promise.
+    """The bound for any input, in ULP of the magnitude; where none is derived, the promise."""
+    if is_sharp(rule, args) and bounds.is_derived(rule.name):
+        return bounds.derived(rule.name, dtype, classes_of(args))
+    if rule.name in sum_bounds.OF_SUMS:
+        return sum_bounds.derived(rule.name, dtype, sizes_of(rule, args))
+    return bound(rule, args, dtype)
 
-    Of what may cancel it is the promise, which is a count of roundings.
-    """
-    if not (is_sharp(rule, args) and bounds.is_derived(rule.name)):
-        return bound(rule, args, dtype)
-    return bounds.derived(rule.name, dtype, classes_of(args))
+
+def sizes_of(rule: Rule, args: tuple[Any, ...]) -> sum_bounds.Sizes:
+    """How many terms the sums of one example have."""
+    shapes = dict(zip(signature(rule.manual).parameters, map(np.shape, args), strict=True))
+    if "A" not in shapes:
+        return sum_bounds.Sizes(classes_of(args))
+    return sum_bounds.Sizes(classes=shapes["B"][0], hidden=shapes["A"][0], inputs=shapes["A"][1])
 
 
 def classes_of(args: tuple[Any, ...]) -> int:

@@ -23,7 +23,15 @@ from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES, bound, derived, is_sharp
 from manual_grads.accuracy.sweep import as_truth
 from manual_grads.accuracy.ulp import errors_of_all
-from manual_grads.formulas.stable.quick import MAX_LOGIT
+from manual_grads.formulas.stable.quick import (
+    MAX_LOGIT,
+    MAX_MULTIPLIED,
+    MAX_SUM,
+    MAX_WRITTEN_OUT,
+    MIN_LOGIT,
+    MIN_SUM,
+    MIN_VECTORIZED,
+)
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import Rule
 
@@ -35,7 +43,13 @@ BALLS_PER_STEP = 3000
 STEPS_BETWEEN_SELECTIONS = 25
 # Matrices of more classes have more entries than a step has time for.
 MAX_CLASSES_OF_MATRICES = 100
-NUMBERS_OF_CLASSES = (2, 3, 10, 100, 1000, LARGE_ARRAY_SIZE - 1, LARGE_ARRAY_SIZE)
+# The last with which a form runs, and the first with which the next one does.
+CLASSES_AT_LIMITS = tuple(
+    classes
+    for limit in (MAX_WRITTEN_OUT + 1, MAX_MULTIPLIED + 1, MIN_VECTORIZED, LARGE_ARRAY_SIZE)
+    for classes in (limit - 1, limit)
+)
+NUMBERS_OF_CLASSES = tuple(sorted({2, 3, 10, 100, 1000, *CLASSES_AT_LIMITS}))
 
 
 class Shape(NamedTuple):
@@ -43,7 +57,7 @@ class Shape(NamedTuple):
 
     rows: int
     classes: int
-    above: bool  # whether logits may be too large for the quick forms, and those of one row are
+    above: bool  # whether the last row's logits are too large for the quick forms, so that none of its block is quick
 
 
 class Found(NamedTuple):
@@ -71,15 +85,15 @@ class Found(NamedTuple):
         return self.share <= 1
 
 
-def shapes(rule: Rule, dtype: str) -> list[Shape]:
-    """Shapes just below and at each limit of a form, and, but for float64, with logits too large for the quick ones."""
+def shapes(rule: Rule) -> list[Shape]:
+    """Shapes just below and at each limit of a form; the large ones once for the quick forms, once for the careful."""
     matrices = any(word in rule.name for word in ("jacobian", "hessian"))
     counts = [k for k in NUMBERS_OF_CLASSES if not (matrices and k > MAX_CLASSES_OF_MATRICES)]
-    if not next(iter(signature(rule.manual).parameters)) == "logits":
+    if not takes_logits(rule):
         counts = [10]
     below = [Shape(max(1, (LARGE_ARRAY_SIZE - 1) // k), k, above=False) for k in counts if k < LARGE_ARRAY_SIZE]
-    enough = [Shape(-(-LARGE_ARRAY_SIZE // k), k, above=False) for k in counts]
-    more = [shape._replace(above=True, rows=shape.rows + 1) for shape in enough] if dtype != "float64" else []
+    enough = [Shape(max(2, -(-LARGE_ARRAY_SIZE // k)), k, above=False) for k in counts]
+    more = [shape._replace(above=True, rows=shape.rows + 1) for shape in enough] if takes_logits(rule) else []
     return below + enough + more
 
 
@@ -96,7 +110,7 @@ def search(jobs: list[tuple[Rule, str]], seconds: float, seed: int) -> Iterator[
             if turn and left <= 0:
                 return
             random = np.random.default_rng((seed, turn, i))
-            every = shapes(rule, dtype)
+            every = shapes(rule)
             shape = every[np.random.default_rng((seed, i)).permutation(len(every))[turn % len(every)]]
             kind = str(random.choice(inputs.LABELS if len(rule.label_kinds) > 1 else inputs.LABELS[:1]))
             share = CLIMB_SECONDS if turn else min(CLIMB_SECONDS, left / (len(jobs) - i))
@@ -112,16 +126,15 @@ def climb(
     cases = start(rule, dtype, shape, labels, random)
     error = judge_of(rule, dtype, shape, cases)
     ranges = [(arg.min(), arg.max()) for arg in cases.args]
-    if takes_logits(rule) and not shape.above and shape.rows * shape.classes >= LARGE_ARRAY_SIZE:
-        ranges[0] = (ranges[0][0], min(ranges[0][1], np.array(MAX_LOGIT * (1 - 2.0**-7), dtype)))
     height, step, end = error(cases), 1, time.monotonic() + seconds
     while step < steps and time.monotonic() < end:
-        moved = Cases(cases.families, changed(cases.args, ranges, random))
+        args = changed(cases.args, ranges, random)
+        allowed = is_of(rule, shape, args)
+        moved = Cases(cases.families, chosen(allowed, args, cases.args))
         new = error(moved)
         better = new >= height
         height = np.where(better, new, height)
-        kept = (np.where(along(better, arg), new, arg) for new, arg in zip(moved.args, cases.args, strict=True))
-        cases = Cases(cases.families, tuple(kept))
+        cases = Cases(cases.families, chosen(better, moved.args, cases.args))
         step += 1
         if step % STEPS_BETWEEN_SELECTIONS == 0:
             best = np.resize(np.argsort(-height)[: -(-len(height) // 2)], len(height))
@@ -170,6 +183,29 @@ def with_large_logits(rule: Rule, shape: Shape, batch: tuple[np.ndarray, ...]) -
     return batch
 
 
+def is_of(rule: Rule, shape: Shape, args: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Which rows are computed by the forms that a shape is for: one that isn't quick would have its block done again.
+
+    The quick forms do these rows for any label: no sum that they divide by is too large or too small.
+    """
+    rows = len(args[0])
+    if not takes_logits(rule) or shape.above or shape.rows * shape.classes < LARGE_ARRAY_SIZE:
+        return np.ones(rows, bool)
+    s = np.sort(args[0].astype(np.float64), axis=-1)
+    smallest = math.log(MIN_SUM)
+    largest = min(MAX_LOGIT, math.log(MAX_SUM / shape.classes))
+    labelled = "labels" in signature(rule.manual).parameters
+    second = s[:, max(shape.classes - 2, 0)]
+    return (
+        (s[:, 0] > (smallest if labelled else MIN_LOGIT)) & (second > smallest) & (0 <= s[:, -1]) & (s[:, -1] < largest)
+    )
+
+
+def chosen(which: np.ndarray, these: tuple[np.ndarray, ...], others: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Arguments of which some rows are these, and the rest the others."""
+    return tuple(np.where(along(which, a), a, b) for a, b in zip(these, others, strict=True))
+
+
 def takes_logits(rule: Rule) -> bool:
     """Whether the first argument is a row of logits."""
     return next(iter(signature(rule.manual).parameters)) == "logits"
@@ -177,12 +213,13 @@ def takes_logits(rule: Rule) -> bool:
 
 def start(rule: Rule, dtype: str, shape: Shape, labels: str, random: Generator) -> Cases:
     """Examples of the hard families, of several seeds, whose bounds are in ULP of the value if the rule has such."""
-    quick = is_led_by_float64(rule, dtype)
-    count = shape.rows if quick else max(1, min(shape.rows, BALLS_PER_STEP // shape.classes))
+    fast = is_led_by_float64(rule, dtype)
+    count = shape.rows if fast else max(1, min(shape.rows, BALLS_PER_STEP // shape.classes))
     drawn: list[Cases] = []
     while sum(len(cases.families) for cases in drawn) < count:
         cases = inputs.cases(rule, jnp.dtype(dtype), shape.classes, labels, int(random.integers(2**31)))
-        sharp = [i for i in range(len(cases.families)) if not quick or is_sharp(rule, cases.exact(i))]
+        allowed = np.flatnonzero(is_of(rule, shape, cases.args))
+        sharp = [i for i in allowed if not fast or is_sharp(rule, cases.exact(i))]
         drawn.append(taken(cases, random.permutation(sharp)))
     families = [family for cases in drawn for family in cases.families]
     args = (np.concatenate(columns) for columns in zip(*(cases.args for cases in drawn), strict=True))

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from manual_grads.accuracy import bounds, search, worst
+from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES
 from manual_grads.accuracy.search import Found, Shape
+from manual_grads.formulas.stable import quick
+from manual_grads.formulas.stable.rows import BLOCK_SIZE, is_quick
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import FLOATS, RULES
 
@@ -49,13 +53,63 @@ def test_balls_lead_where_float64_can_t():
     assert climb(3, dtype="float64").ulp > 0.5
 
 
-def test_shapes_are_on_both_sides_of_the_limit_of_every_form():
-    sizes = [shape.rows * shape.classes for shape in search.shapes(RULES["softmax"], "float32")]
+@pytest.mark.parametrize("limit", [5, 33, 64, LARGE_ARRAY_SIZE])
+def test_shapes_are_on_both_sides_of_every_limit(limit):
+    shapes = search.shapes(RULES["softmax"])
+    assert {limit - 1, limit} <= {shape.classes for shape in shapes}
+    sizes = [shape.rows * shape.classes for shape in shapes]
     assert any(size == LARGE_ARRAY_SIZE - 1 for size in sizes)
     assert any(size == LARGE_ARRAY_SIZE for size in sizes)
-    assert max(s.classes for s in search.shapes(RULES["softmax_jacobian"], "float32")) <= search.MAX_CLASSES_OF_MATRICES
-    assert {s.classes for s in search.shapes(RULES["logloss"], "float32")} == {10}
-    assert not any(s.above for s in search.shapes(RULES["softmax"], "float64"))
+    assert max(s.classes for s in search.shapes(RULES["softmax_jacobian"])) <= search.MAX_CLASSES_OF_MATRICES
+    assert {s.classes for s in search.shapes(RULES["logloss"])} == {10}
+
+
+def test_large_batches_are_climbed_by_the_quick_forms_and_by_the_careful():
+    large = [s for s in search.shapes(RULES["softmax"]) if s.rows * s.classes >= LARGE_ARRAY_SIZE]
+    assert {s.classes for s in large if s.above} == {s.classes for s in large if not s.above}
+    for shape in large:
+        assert is_quick(jnp.zeros((shape.rows, shape.classes)))
+        assert shape.rows * shape.classes < BLOCK_SIZE  # so that one large row has all of them done with care
+
+
+def quick_rows(rule, cases):
+    """For each row, whether the quick form that the rule calls is right."""
+    s, *rest = map(jnp.asarray, cases.args)
+    form = {
+        "softmax": quick.probabilities,
+        "log_softmax": quick.log_probabilities,
+        "softmax_vjp": quick.jacobian_product,
+        "softmax_cross_entropy": quick.index_loss,
+        "softmax_cross_entropy_vjp": quick.index_vjp,
+        "softmax_cross_entropy_jvp": quick.index_jvp,
+    }[rule.name]
+    return np.asarray(jax.jit(form)(s, *rest)[1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["softmax", "log_softmax", "softmax_vjp", "softmax_cross_entropy", "softmax_cross_entropy_vjp"],
+)
+def test_no_row_of_a_quick_climb_is_one_for_the_careful_forms(name):
+    """At the start, and after changes, of which some would go further."""
+    rule, random, shape = RULES[name], np.random.default_rng(0), Shape(rows=410, classes=10, above=False)
+    cases = search.start(rule, "float32", shape, "index", random)
+    ranges = [(-200, 200), *((arg.min(), arg.max()) for arg in cases.args[1:])]
+    refused = 0
+    for _ in range(10):
+        assert quick_rows(rule, cases).all()
+        args = search.changed(cases.args, ranges, random)
+        allowed = search.is_of(rule, shape, args)
+        refused += (~allowed).sum()
+        cases = Cases(cases.families, search.chosen(allowed, args, cases.args))
+    assert 10 < refused < 2000
+
+
+def test_any_row_may_be_climbed_with_care():
+    random = np.random.default_rng(0)
+    for shape in (Shape(rows=409, classes=10, above=False), Shape(rows=411, classes=10, above=True)):
+        cases = search.start(RULES["softmax"], "float64", shape, "index", random)
+        assert abs(cases.args[0]).max() > 1e4
 
 
 def test_the_rows_that_choose_the_form_are_in_the_batch():

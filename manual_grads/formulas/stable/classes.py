@@ -54,6 +54,11 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
     return jnp.clip(jnp.round(mean), 0, numbers.size - 1).astype(jnp.int32)
 
 
+def class_of(m: Float[Array, "*batch"], s: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
+    """The last class whose entry is m; class 0 if there is none."""
+    return jnp.where(s == m[..., None], jnp.arange(s.shape[-1], dtype=jnp.int32), 0).max(-1)
+
+
 def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The class that has more than half of a distribution, or the number of classes if none has."""
     number = jnp.where(g > 0.5, 1 + lax.broadcasted_iota(g.dtype, g.shape, g.ndim - 1), 0).max(-1)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from manual_grads.formulas.inputs import are_indices
 from manual_grads.formulas.stable import quick
-from manual_grads.formulas.stable.classes import entry, mean_class, with_entry
+from manual_grads.formulas.stable.classes import class_of, entry, mean_class, with_entry
 from manual_grads.formulas.stable.exponentials import FORMATS, scaled_exp
 from manual_grads.formulas.stable.rows import with_quick
 from manual_grads.formulas.stable.sums import row_sum, weighted_sum
@@ -39,16 +39,18 @@ def loss_jvp(
     if are_indices(labels):
         return index_jvp(s, labels, t)
     gradient = loss_gradient(s, labels)
-    return row_sum(gradient * (t - common_part(gradient, t)[..., None]))
+    terms = jnp.abs(gradient + labels) + jnp.abs(labels)  # of the gradient: (Σ_k y_k) g_l and y_l
+    return row_sum(gradient * (t - common_part(terms, t)[..., None]))
 
 
-def common_part(gradient: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
-    r"""$\bar t = \sum_l |\partial_l R|\, t_l / \sum_l |\partial_l R|$: what all of t may be lowered by.
+def common_part(weights: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+    r"""$\bar t = \sum_l w_l t_l / \sum_l w_l$: what all of t may be lowered by.
 
-    For $\sum_l \partial_l R = 0$, but for roundings, which a large part that logits have in common would multiply.
+    For $\sum_l \partial_l R = 0$, but for roundings, which a large part that logits have in common would multiply. The
+    weights are the sizes of those roundings: then $\sum_l w_l |\bar t|$ is no more than $\sum_l w_l |t_l|$.
     """
-    total = row_sum(jnp.abs(gradient))
-    mean = row_sum(jnp.abs(gradient) * t) / jnp.where(total == 0, 1, total)
+    total = row_sum(weights)
+    mean = row_sum(weights * t) / jnp.where(total == 0, 1, total)
     return jnp.where(jnp.isfinite(mean), mean, 0)
 
 
@@ -74,7 +76,7 @@ def distribution_loss(s: Float[Array, "*batch classes"], y: Float[Array, "*batch
     Textbook: $-\sum_k y_k (s_k - \ln \sum_l e^{s_l})$, Task 19.3's line "−Σ_k I(y=k) (s_k − ln Σe^s_i)" for weights.
     """
     m, weight = s.max(-1), row_sum(y)
-    return weighted_sum(y, m[..., None] - s) + weight * log_sum(s, m, mean_class(y, weight))
+    return weighted_sum(y, m[..., None] - s) + weight * log_sum(s, m, class_of(m, s))
 
 
 def log_sum(

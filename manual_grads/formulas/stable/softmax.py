@@ -4,6 +4,8 @@ Everything is in the dtype of computation, of arguments that are checked already
 stands the one in `quick` that does for most logits.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -11,7 +13,10 @@ from manual_grads.formulas.stable import quick
 from manual_grads.formulas.stable.classes import entry, mean_class
 from manual_grads.formulas.stable.exponentials import FORMATS, scaled_exp, stored_exp
 from manual_grads.formulas.stable.rows import with_quick
-from manual_grads.formulas.stable.sums import row_sum
+from manual_grads.formulas.stable.sums import compensated_sum, row_sum
+
+# Classes up to which a compensated sum takes no longer than XLA's, beside the matrix that it is for.
+MAX_COMPENSATED = 16
 
 
 @with_quick(quick.probabilities)
@@ -47,13 +52,13 @@ def both_probabilities(
     return log_probabilities.careful(s), probabilities.careful(s)
 
 
-def sum_of_others(e: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
+def sum_of_others(e: Float[Array, "*batch classes"], add: Callable[[Array], Array] = row_sum) -> Float[Array, "*batch"]:
     """The sum of those that don't dominate their row.
 
     At most one class can hold more than half of the total: then this sum is small, and the digits that it has on its
     own would be lost in a difference from the total.
     """
-    return row_sum(jnp.where(e > (row_sum(e) / 2)[..., None], 0, e))
+    return add(jnp.where(e > (add(e) / 2)[..., None], 0, e))
 
 
 def weighted_jacobian(
@@ -67,7 +72,8 @@ def weighted_jacobian(
     Textbook: Task 19.1's line "g_k (I(k=l) − g_l)", times w.
     """
     e = stored_exp(s)
-    total, others = row_sum(e)[..., None], sum_of_others(e)[..., None]
+    add = compensated_sum if s.shape[-1] <= MAX_COMPENSATED else row_sum
+    total, others = add(e)[..., None], sum_of_others(e, add)[..., None]
     diagonal = jnp.eye(e.shape[-1], dtype=bool)
     complement = jnp.where(e > total / 2, others, total - e)
     factor = jnp.where(diagonal, complement[..., None, :], -e[..., None, :])  # I(k=l) - g_l

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable.classes import entry, mean_class, with_entry
+from manual_grads.formulas.stable.classes import class_of, entry, mean_class, with_entry
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 I = jnp.array([2, 0, 3], jnp.int32)  # noqa: E741 - the labels; three classes: the last label is none
@@ -32,3 +32,8 @@ def test_an_entry_is_taken_and_replaced(rows):
 def test_the_mean_class_has_nearly_all_the_weight_and_is_one_of_the_classes(weight, want):
     weight = jnp.float32(weight)
     assert mean_class(weight, weight.sum()) == want
+
+
+def test_the_class_of_an_entry_is_found():
+    s = jnp.array([[3.0, 1, 2], [1, 2, 2], [1, 2, jnp.nan]])
+    assert class_of(s.max(-1), s).tolist() == [0, 2, 0]

@@ -38,3 +38,33 @@ def test_every_quoted_line_is_one_of_the_document_s():
     quoted = {quote for text in textbooks for quote in re.findall(r'"([^"]+)"', text)}
     assert len(quoted) >= 6
     assert not quoted - lines
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_direction_that_is_largest_where_the_gradient_is_smallest(dtype):
+    """Nothing is taken off the direction that the gradient's large terms, which cancel, would multiply.
+
+    Logits are equal but for one, of which g is 10⁻⁶; y differs from g by half of that, there and at another class; t is
+    10⁶ there and 0 elsewhere. So the sum's terms are about 1.
+    """
+    s = np.array([0.0, 0, 0, np.log(1e-6)], dtype)
+    with jax.enable_x64(dtype == "float64"):
+        g = np.exp(np.float64(s)) / np.exp(np.float64(s)).sum()
+        y = (g + g[3] / 2 * np.array([1, 0, 0, -1])).astype(dtype)
+        t = np.array([0, 0, 0, 1e6], dtype)
+        got = cross_entropy.loss_jvp(*map(jnp.asarray, (s, y, t)))
+        wide = np.float64(y)
+        want = (wide.sum() * g[3] - wide[3]) * 1e6
+        assert got == pytest.approx(want, rel=0, abs=20 * float(jnp.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_little_weight_far_away_costs_the_loss_no_digits(dtype):
+    """The class that has nearly everything has nearly all weight; the weights' mean is another class."""
+    classes = 1000
+    s, y = np.full(classes, -25, dtype), np.zeros(classes, dtype)
+    s[0], y[0], y[-1] = 0, 1 - 1 / 1024, 1 / 1024
+    with jax.enable_x64(dtype == "float64"):
+        got = cross_entropy.loss(jnp.asarray(s), jnp.asarray(y))
+        want = 25 / 1024 + np.log1p((classes - 1) * np.exp(-25.0))
+        assert got == pytest.approx(want, rel=4 * float(jnp.finfo(dtype).eps), abs=0)
