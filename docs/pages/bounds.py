@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual_grads.accuracy import bounds, worst
+from manual_grads.accuracy import bounds, sum_bounds, worst
 from manual_grads.accuracy.bounds import Term
+from manual_grads.accuracy.inputs import NETWORK
+from manual_grads.accuracy.sum_bounds import Sizes
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
 
 WORST = Path(__file__).parents[2] / "tests" / "accuracy" / "worst.json"
@@ -24,6 +26,7 @@ def write(folder: Path) -> None:
 def tables() -> Iterator[str]:
     """All of them."""
     yield from ["### Units", "", *units(), "", "### Terms", "", *terms(), "", "### Sums of terms", "", *totals()]
+    yield from ["", "### Terms of what may cancel", "", *terms_of_sums()]
     yield from ["", "### What the search found", "", *found()]
 
 
@@ -43,6 +46,17 @@ def terms() -> Iterator[str]:
     for name in (*bounds.OF_NUMBERS, *bounds.OF_ROWS):
         sums = [summed(bounds.derivation(name, dtype, SHOWN_CLASSES)) for dtype in DTYPES]
         yield f"| `{name}` | {' | '.join(sums)} |"
+
+
+def terms_of_sums() -> Iterator[str]:
+    """The same of what may cancel: in u of the magnitude."""
+    inputs, hidden, classes = NETWORK
+    yield f"| function, of {SHOWN_CLASSES} classes; a network, of {inputs} × {hidden} × {classes} | float32 | ULP |"
+    yield "|---|---|--:|"
+    for name in sum_bounds.OF_SUMS:
+        sizes = Sizes(classes, hidden, inputs) if name.startswith("two_layer") else Sizes(SHOWN_CLASSES)
+        parts = sum_bounds.derivation(name, "float32", sizes)
+        yield f"| `{name}` | {summed(parts)} | ~{sum_bounds.derived(name, 'float32', sizes):.3g} |"
 
 
 def summed(parts: list[Term]) -> str:

@@ -218,7 +218,7 @@ def start(rule: Rule, dtype: str, shape: Shape, labels: str, random: Generator) 
     drawn: list[Cases] = []
     while sum(len(cases.families) for cases in drawn) < count:
         cases = inputs.cases(rule, jnp.dtype(dtype), shape.classes, labels, int(random.integers(2**31)))
-        allowed = np.flatnonzero(is_of(rule, shape, cases.args))
+        allowed = np.flatnonzero(is_of(rule, shape, cases.args)).tolist()
         sharp = [i for i in allowed if not fast or is_sharp(rule, cases.exact(i))]
         drawn.append(taken(cases, random.permutation(sharp)))
     families = [family for cases in drawn for family in cases.families]
@@ -272,13 +272,17 @@ def changed(args: tuple[np.ndarray, ...], ranges: list[tuple[Any, Any]], random:
         x = arg.astype(np.float64)
         entries = random.random(x.shape) < along(2.0 ** -random.uniform(0, 6, rows), x)
         step = along(2.0 ** random.uniform(0, 24, rows), x) * np.abs(random.normal(size=x.shape))
-        ways = [
-            x + np.where(entries, np.round(step) * random.choice([-1, 1], x.shape), 0) * unit(x, arg.dtype),
-            x * np.where(entries, 1 + along(2.0 ** -random.uniform(0, 20, rows), x) * random.normal(size=x.shape), 1),
-            x + along(2.0 ** random.uniform(-24, 5, rows) * random.normal(size=rows), x),
-            np.where(entries, other.astype(np.float64), x),
-            np.where(entries, random.permuted(x, axis=-1) if x.ndim > 1 else x, x),
-        ]
+        ulps = np.where(entries, np.round(step) * random.choice([-1, 1], x.shape), 0) * unit(x, arg.dtype)
+        factor = 1 + along(2.0 ** -random.uniform(0, 20, rows), x) * random.normal(size=x.shape)
+        shift = along(2.0 ** random.uniform(-24, 5, rows) * random.normal(size=rows), x)
+        with np.errstate(over="ignore"):  # what is too large is clipped
+            ways = [
+                x + ulps,
+                x * np.where(entries, factor, 1),
+                x + shift,
+                np.where(entries, other.astype(np.float64), x),
+                np.where(entries, random.permuted(x, axis=-1) if x.ndim > 1 else x, x),
+            ]
         way = random.integers(len(ways), size=rows)
         moved = np.select([along(way == i, x) for i in range(len(ways))], ways)
         moved = np.clip(moved, np.float64(lowest), np.float64(highest)).astype(arg.dtype)
@@ -295,7 +299,8 @@ def is_label_like(arg: np.ndarray) -> bool:
 def unit(x: np.ndarray, dtype: Any) -> np.ndarray:
     """An ULP of each number."""
     info = jnp.finfo(dtype)
-    return float(info.eps) * 2.0 ** np.floor(np.log2(np.maximum(np.abs(x), float(info.smallest_normal))))
+    _, exponent = np.frexp(np.maximum(np.abs(x), float(info.smallest_normal)))  # of a mantissa from a half to one
+    return np.ldexp(float(info.eps), exponent - 1)
 
 
 def along(row: np.ndarray, array: np.ndarray) -> np.ndarray:

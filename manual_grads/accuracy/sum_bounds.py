@@ -50,15 +50,22 @@ def probability(form: Form, sizes: Sizes) -> list[Term]:
 def jacobian_product(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
     r"""$g_k (d_k - \sum_l g_l d_l)$, $d = t - t_i$ where a class i has more than half.
 
-    The error of $g_k d_k$ is α u of $g_k |d_k|$, and that of $g_k \sum g d$ is β u of $g_k \sum g |d|$. Where there is
-    such a class, $|d_k| \leq |t_k| + |t_i|$ and $\sum g |d| \leq \sum_{l \neq i} g_l |t_l| + (1 - g_i) |t_i|$; with
-    $g_i \geq 1/2$, that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u.
+    The error of $g_k d_k$ is α u of $g_k |d_k|$: of $g_k$, and a u for $t - t_i$ and for the difference. That of
+    $g_k \sum g d$ is β u of $g_k \sum g |d|$: of $g_k$, of the mean, and the same two. Where there is such a class,
+    $|d_k| \leq |t_k| + |t_i|$ and $\sum g |d| \leq \sum_{l \neq i} g_l |t_l| + (1 - g_i) |t_i|$; with $g_i \geq 1/2$,
+    that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u.
     """
     del dtype
-    either = [*times(2, form.exponential), Term("Σe", form.additions(sizes.classes)), Term("the division by it", 1)]
-    alpha = [*either, Term("t − t_i", 1), Term("d − Σ g d", 1)]
-    beta = [*alpha, *either, Term("Σ e d", form.additions(sizes.classes)), Term("e d", 1)]
-    return [*times(2, alpha), *beta, Term("the last product", LAST_ROUNDING)]
+    return [
+        *times(8, form.exponential),
+        Term("4 × Σ e", 4 * form.additions(sizes.classes)),
+        Term("4 × the division by it", 4),
+        Term("3 × t − t_i", 3),
+        Term("3 × d − Σ g d", 3),
+        Term("e d", 1),
+        Term("Σ e d", form.additions(sizes.classes)),
+        Term("the last product", LAST_ROUNDING),
+    ]
 
 
 def weighted_jacobian_product(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
@@ -76,7 +83,8 @@ def gradient(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
 
 def rounded(terms: list[Term]) -> list[Term]:
     """Terms of an intermediate result, whose last rounding is a whole u."""
-    return [term._replace(size=1.0) if term.size == LAST_ROUNDING else term for term in terms]
+    *others, last = terms
+    return [*others, last._replace(size=1.0)]
 
 
 def vjp(form: Form, dtype: str, sizes: Sizes) -> list[Term]:

@@ -7,6 +7,7 @@ import pytest
 from manual_grads.accuracy import bounds, inputs, promises, survey
 from manual_grads.accuracy.promises import PROMISES
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS, Unit
+from manual_grads.formulas.stable.softmax import MAX_COMPENSATED
 from manual_grads.rules import RULES
 
 NAMES = [*bounds.OF_NUMBERS, *bounds.OF_ROWS]
@@ -58,6 +59,30 @@ def test_a_deeper_sum_makes_a_worse_bound(name, monkeypatch):
     before = bounds.derived(name, "float32", 100)
     monkeypatch.setattr(bounds, "in_blocks", lambda terms: terms + 5)
     assert bounds.derived(name, "float32", 100) > before + 5
+
+
+E, A, L = 3.0, 11.0, 2.0  # u of an exponential, of a sum, and of the largest exponential
+LOG, LOG1P = (bounds.unit(name, "float32") for name in ("log", "log1p, from 0"))
+BY_HAND = {
+    "softmax": 2 * E + A + 0.5,
+    "log_softmax": max(LOG + (E / 2 + A + L + 1) / np.log(2), LOG1P + E + A + L + 1) + 0.5,
+    "softmax_cross_entropy_grad": 2 * E + A + 1.5,
+    "softmax_jacobian": max(4 * E + 2 * A, 2 * E + 3 * A) + 3.5,
+    "softmax_cross_entropy_hessian": max(4 * E + 2 * A, 2 * E + 3 * A) + 3.5 + A + 1,
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_bound_by_hand(name):
+    form = bounds.Form("any", [bounds.Term("e", E)], L, lambda terms: A)
+    assert bounds.size(bounds.OF_ROWS[name](form, "float32", 100)) == pytest.approx(BY_HAND[name], rel=1e-12)
+
+
+def test_the_sums_of_a_small_matrix_are_compensated():
+    small, large = (bounds.derived("softmax_jacobian", "float32", MAX_COMPENSATED + more) for more in (0, 1))
+    assert small == bounds.derived("softmax_jacobian", "float32", 3)
+    assert large > small + 10
 
 
 def test_the_bound_of_the_softmax_by_hand():

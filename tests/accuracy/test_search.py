@@ -105,6 +105,19 @@ def test_no_row_of_a_quick_climb_is_one_for_the_careful_forms(name):
     assert 10 < refused < 2000
 
 
+def test_the_largest_numbers_are_changed_to_finite_ones():
+    largest = float(np.finfo(np.float64).max)
+    args = (np.full((50, 3), largest), np.full((50, 3), -largest))
+    for _ in range(20):
+        for arg in search.changed(args, [(-largest, largest)] * 2, np.random.default_rng(0)):
+            assert np.isfinite(arg).all()
+    assert search.unit(np.array([largest, 1.0, 1.99, 2.0]), np.float64).tolist() == [
+        2.0**971,
+        *[2.0**-52] * 2,
+        2.0**-51,
+    ]
+
+
 def test_any_row_may_be_climbed_with_care():
     random = np.random.default_rng(0)
     for shape in (Shape(rows=409, classes=10, above=False), Shape(rows=411, classes=10, above=True)):

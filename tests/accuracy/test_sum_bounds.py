@@ -4,17 +4,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.accuracy import bounds, inputs, survey
+from manual_grads.accuracy import bounds, inputs, sum_bounds, survey
 from manual_grads.accuracy.bounds import Form, Term
 from manual_grads.accuracy.inputs import Cases
-from manual_grads.accuracy.promises import PROMISES, derived
+from manual_grads.accuracy.promises import PROMISES, derived, sizes_of
 from manual_grads.accuracy.sum_bounds import OF_SUMS, Sizes
 from manual_grads.rules import RULES
 
 SIZES = Sizes(classes=10, hidden=5, inputs=7)
-# A sum of roundings only: exponentials that err by E u, sums that err by A u.
-E, A = 3.0, 11.0
-FORM = Form("any", [Term("e", E)], 0.0, lambda terms: A)
+E = 3.0  # u of an exponential
+A = 11.0  # u of a sum
+
+
+def form(e):
+    """Exponentials that err by e u, sums that err by A u."""
+    return Form("any", [Term("e", e)], 0.0, lambda terms: A)
 
 
 def test_every_function_that_may_cancel_has_a_derived_bound_but_the_layer_with_every_option():
@@ -22,41 +26,57 @@ def test_every_function_that_may_cancel_has_a_derived_bound_but_the_layer_with_e
     assert set(OF_SUMS) == cancelling - {"linear_softmax_cross_entropy_grads"}
 
 
-SIGMA = bounds.size(bounds.sigmoid("float32")) + 0.5
 SLOPE = bounds.size(bounds.sigmoid_grad("float32")) + 0.5
 LOG, LOG1P = (bounds.unit(name, "float32") for name in ("log", "log1p, from 0"))
-GRADIENT = 2 * E + 2 * A + 5
-BY_HAND = {
-    "softmax_jvp": 8 * E + 5 * A + 11.5,
-    "softmax_vjp": 8 * E + 5 * A + 11.5,
-    "logloss": LOG + A + 1,
-    "softmax_cross_entropy": max(LOG1P + E + A, LOG + (E / 2 + A) / np.log(2)) + A + 1.5,
-    "softmax_cross_entropy_grad": GRADIENT - 0.5,
-    "softmax_cross_entropy_jvp": max(2 * (GRADIENT + A + 2), 3 * (2 * E + 2 * A + 4)),
-    "softmax_cross_entropy_vjp": GRADIENT + 0.5,
-    "softmax_cross_entropy_hvp": 8 * E + 6 * A + 12.5,
-    "two_layer_loss": max(LOG1P + E + A, LOG + (E / 2 + A) / np.log(2)) + A + 1.5,
-    "two_layer_grads": GRADIENT + 10 + SLOPE + 1 + 5,
-    "two_layer_vjp": GRADIENT + 10 + SLOPE + 1 + 5 + 1,
-    "two_layer_jacobians": GRADIENT,
-}
+
+
+def by_hand(e):
+    """Each bound, in the errors of its parts: no step may be left out or counted less often."""
+    gradient = 2 * e + 2 * A + 5
+    loss = max(LOG1P + e + A, LOG + (e / 2 + A) / np.log(2)) + A + 1.5
+    return {
+        "softmax_jvp": 8 * e + 5 * A + 11.5,
+        "softmax_vjp": 8 * e + 5 * A + 11.5,
+        "logloss": LOG + A + 1,
+        "softmax_cross_entropy": loss,
+        "softmax_cross_entropy_grad": gradient - 0.5,
+        "softmax_cross_entropy_jvp": max(2 * (gradient + A + 2), 3 * (2 * e + 2 * A + 4)),
+        "softmax_cross_entropy_vjp": gradient + 0.5,
+        "softmax_cross_entropy_hvp": 8 * e + 6 * A + 12.5,
+        "two_layer_loss": loss,
+        "two_layer_grads": gradient + SIZES.classes + SLOPE + 1 + SIZES.hidden,
+        "two_layer_vjp": gradient + SIZES.classes + SLOPE + 2 + SIZES.hidden,
+        "two_layer_jacobians": gradient,
+    }
 
 
 @pytest.mark.smoke
+@pytest.mark.parametrize("e", [0.25, 3.0])  # with the one, some terms are the larger; with the other, others
 @pytest.mark.parametrize("name", OF_SUMS)
-def test_a_bound_by_hand(name):
-    """In E and A, so that no step may be left out or counted less often."""
-    terms = OF_SUMS[name](FORM, "float32", SIZES)
+def test_a_bound_by_hand(name, e):
+    terms = OF_SUMS[name](form(e), "float32", SIZES)
     assert all(term.name and term.size >= 0 for term in terms)
-    assert bounds.size(terms) == pytest.approx(BY_HAND[name], rel=1e-12)
+    assert bounds.size(terms) == pytest.approx(by_hand(e)[name], rel=1e-12)
 
 
 def test_large_matrices_make_a_worse_bound():
     for name in ("two_layer_loss", "two_layer_grads", "two_layer_jacobians"):
-        assert bounds.size(OF_SUMS[name](FORM, "float32", Sizes(10, 200, 7))) > BY_HAND[name] + 100
-        assert bounds.size(OF_SUMS[name](FORM, "float32", Sizes(10, 5, 300))) > BY_HAND[name] + 100
-    more = bounds.size(OF_SUMS["two_layer_grads"](FORM, "float32", Sizes(11, 5, 7)))
-    assert more == pytest.approx(BY_HAND["two_layer_grads"] + 1)
+        few = by_hand(E)[name]
+        assert bounds.size(OF_SUMS[name](form(E), "float32", Sizes(10, 200, 7))) > few + 100
+        assert bounds.size(OF_SUMS[name](form(E), "float32", Sizes(10, 5, 300))) > few + 100
+
+
+def test_the_sizes_are_those_of_the_arguments():
+    x, A, B = np.zeros(3), np.zeros((4, 3)), np.zeros((5, 4))
+    assert sizes_of(RULES["two_layer_grads"], (x, A, B, np.int32(0))) == Sizes(classes=5, hidden=4, inputs=3)
+    assert sizes_of(RULES["softmax_jvp"], (x, x)) == Sizes(classes=3)
+
+
+def test_what_need_not_cancel_has_the_sharper_bound():
+    rule, s = RULES["softmax_cross_entropy_grad"], np.zeros(5)
+    one_hot, soft = (derived(rule, (s, y), "float32") for y in (np.eye(5)[1], np.full(5, 0.3)))
+    assert one_hot == bounds.derived(rule.name, "float32", 5)
+    assert soft == sum_bounds.derived(rule.name, "float32", Sizes(5)) > one_hot + 3
 
 
 @pytest.mark.parametrize("name", OF_SUMS)
@@ -146,5 +166,5 @@ def test_steps_that_err_by_so_much_stay_within_it(seed):
         }
         worst = {name: max(worst[name], off[name].max() / DELTA) for name in worst}
     for name, largest in worst.items():
-        bound = bounds.size(OF_SUMS[name](FORM, "float32", Sizes(classes=5))) + 0.5  # the last rounding is a u here
+        bound = bounds.size(OF_SUMS[name](form(E), "float32", Sizes(classes=5))) + 0.5  # the last rounding is a u here
         assert 0.2 * bound < largest <= bound * (1 + 100 * DELTA), (name, largest, bound)

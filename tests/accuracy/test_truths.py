@@ -165,7 +165,7 @@ def gradients_of(x, a, b):
     [
         ("sigmoid_grad", (C,), "float32", 2.5),
         ("softmax", (S,), "float64", 4),
-        ("softmax", (S,), "float32", 4),
+        ("softmax", (S,), "float32", 5),
         ("softmax_jacobian", (S,), "float16", 0.51),
         ("softmax_cross_entropy_grad", (S, LABEL), "float32", 6),
         ("softmax_cross_entropy_grad", (S, np.eye(4)[1]), "float32", 6),

@@ -55,6 +55,13 @@ def test_every_line_is_proved_for_every_size(chain):
     assert scope.proofs(chain) == [scope.Proof(every, by)] * len(chain.lines)
 
 
+def test_what_can_not_be_merged_is_not_taken_for_merged():
+    symbolic = Symbolic.of(JACOBIAN)
+    assert every_k.merges(symbolic, symbolic.values(JACOBIAN.lines[0]))
+    assert not every_k.merges(symbolic, [object()] * len(symbolic.cases))
+    assert not every_k.merges(symbolic, None)
+
+
 @pytest.mark.parametrize("name", TRUE_FOR_FEW)
 def test_what_is_true_for_few_classes_alone_is_false(name):
     planted = Line(name, lambda s, k, l: true_line(s, k, l) + TRUE_FOR_FEW[name](s, k, l))

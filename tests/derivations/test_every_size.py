@@ -104,6 +104,14 @@ def test_unequal_sums_are_not_taken_for_equal(name):
     assert not symbols.is_zero(left - right)
 
 
+def test_values_of_unequal_shapes_are_not_taken_for_equal():
+    """Zeros in a row, a matrix of them, and the number 0: no entry differs."""
+    row, matrix = s - s, M - M
+    for left, right in ((row, 0 * K), (0 * K, row), (row, matrix), (matrix, row)):
+        assert not every_size.equal((), left, right)
+    assert every_size.equal((), row, t - t)
+
+
 def test_the_names_of_indices_don_t_matter_and_are_not_mixed_up():
     """A sum inside an exponential inside a sum: the inner index has another name than the outer."""
     value = normal(sum_over(s, lambda k: exp((M @ t)[Index(k.at, K)]) * s[k]))

@@ -61,6 +61,15 @@ def test_a_correct_line_is_not_refuted(chain, line, misprint):
     assert verdict.words == "FALSE"
 
 
+def test_a_misprint_whose_shapes_never_multiply_is_refuted_by_that():
+    def refuses(*args):
+        raise ValueError("shapes don't fit")
+
+    chain, line, misprint = MISPRINTS[0]
+    (verdict,) = judge(chain._replace(lines=(line._replace(misprint=misprint._replace(value=refuses)),)))
+    assert verdict.refuted is True
+
+
 def test_the_known_misprints_are_all_there():
     printed = {(chain.task, misprint.printed) for chain, _, misprint in MISPRINTS}
     assert printed >= {
