@@ -147,7 +147,7 @@ def cross_entropy_grad_magnitude(floor: float, s: Any, y: Any) -> Any:
     if is_one_hot(y):
         return abs(cross_entropy_grad(s, y)) + floor
     y = abs(distribution(y, len(s)))
-    return y.sum() * softmax(s) + y + floor
+    return y.sum() * (softmax(s) + floor) + y + floor
 
 
 def is_one_hot(y: Any) -> bool:

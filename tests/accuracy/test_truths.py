@@ -219,6 +219,15 @@ def test_the_floor_is_a_smallest_normal_number_in_units_of_u():
     assert floor_of("float64") == 2.0**-1022 / 2.0**-53
 
 
+def test_what_underflows_is_multiplied_by_the_weights():
+    """g may be taken for zero where it is below the smallest normal number, and the weights add up to 63."""
+    s, y = np.array([0.0, -90.0, 0.0]), np.array([62.0, 0.0, 1.0])
+    floor = floor_of("float32")
+    with balls.precision(100):
+        magnitude = in_float64(truths.cross_entropy_grad_magnitude(floor, s, y))[1]
+    assert magnitude * 2.0**-24 >= 63 * 2.0**-126
+
+
 def test_logits_as_large_as_they_come_are_within_reach():
     with balls.precision(100):
         g = in_float64(truths.softmax(np.array([1.7e308, 0.0, -1.7e308])))
