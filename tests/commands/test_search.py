@@ -14,7 +14,7 @@ from manual_grads.rules import RULES
 
 @pytest.fixture(autouse=True)
 def one_small_shape(monkeypatch):
-    monkeypatch.setattr(search, "shapes", lambda rule, dtype: [Shape(rows=8, classes=10, above=False)])
+    monkeypatch.setattr(search, "shapes", lambda rule: [Shape(rows=8, classes=10, above=False)])
 
 
 def searched(*arguments):
