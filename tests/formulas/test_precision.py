@@ -13,7 +13,7 @@ from tests.registry import RULES_AND_LABELS
 # Ax, Bσ and, backward, Bᵀ(g − y), Aᵀδ, δxᵀ, (g − y)σᵀ; and the mean class of a distribution, or of a softmax. Of a
 # single layer Bh, GᵀB and Ghᵀ.
 PRODUCTS = {
-    "two_layer_loss": (2, 3),
+    "two_layer_loss": (2, 2),
     "two_layer_grads": (6, 7),
     "two_layer_vjp": (6, 7),
     "two_layer_jacobians": (2, 3),
@@ -21,8 +21,7 @@ PRODUCTS = {
     "softmax_jvp": (1, 1),
     "softmax_vjp": (1, 1),
     "softmax_cross_entropy_hvp": (1, 1),
-    **dict.fromkeys(["softmax_cross_entropy", "softmax_cross_entropy_grad", "softmax_cross_entropy_vjp"], (0, 1)),
-    "softmax_cross_entropy_jvp": (0, 1),
+    **dict.fromkeys([f"softmax_cross_entropy_{what}" for what in ("grad", "vjp", "jvp")], (0, 1)),
 }
 
 
