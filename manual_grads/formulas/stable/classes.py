@@ -56,7 +56,7 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
 
 def class_of(m: Float[Array, "*batch"], s: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The last class whose entry is m; class 0 if there is none."""
-    return jnp.where(s == m[..., None], jnp.arange(s.shape[-1], dtype=jnp.int32), 0).max(-1)
+    return jnp.where(s == m[..., None], lax.broadcasted_iota(jnp.int32, s.shape, s.ndim - 1), 0).max(-1)
 
 
 def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
