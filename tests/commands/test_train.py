@@ -11,6 +11,9 @@ from manual_grads.__main__ import main, parser
 from manual_grads.training import comparison, digits, large, words
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.fixture
 def few_classes(monkeypatch):
     """The second demonstration, on less; and the third, in too few steps for anything to be learned."""
@@ -82,7 +85,9 @@ def test_a_wrong_gradient_is_seen(few_classes, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["largest_difference"] > 100 * comparison.CLOSE
 
 
-@pytest.mark.parametrize("wrong", ["no bias", "no smoothing", "padding counts", "nothing learned"])
+@pytest.mark.parametrize(
+    "wrong", ["no bias", "nothing learned", *(pytest.param(x, marks=SLOW) for x in ("no smoothing", "padding counts"))]
+)
 def test_a_loss_without_one_of_its_options_is_seen(few_classes, monkeypatch, capsys, wrong):
     def without(hidden, B, bias, labels):
         bias = jnp.zeros_like(bias) if wrong == "no bias" else bias
