@@ -10,7 +10,6 @@ from manual_grads import nn
 from manual_grads.__main__ import main, parser
 from manual_grads.training import comparison, digits, large, words
 
-
 SLOW = pytest.mark.slow
 
 
