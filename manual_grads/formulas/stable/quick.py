@@ -26,6 +26,8 @@ MIN_VECTORIZED = 64
 # Sums between the two, their quotients and squares are normal numbers. What is lost of a sum to underflow, 2²⁰ terms
 # below 2⁻¹²⁶, is less than its last digit.
 MIN_SUM, MAX_SUM = 2.0**-60, 2.0**60
+# A sum of products, of which the same loss, 2²² terms below 2⁻¹²⁶, is less than its last digit.
+MIN_PRODUCTS = 2.0**-80
 # Logits: above, an exponential is too large for `MAX_SUM`; below, it is below the smallest normal number of float32.
 MAX_LOGIT, MIN_LOGIT = 42.0, -87.0
 
@@ -79,8 +81,8 @@ def jacobian_product(s: Rows, t: Rows) -> tuple[Rows, Right]:
     i = mean_class(e, sum_e)
     t_i = jnp.where(jnp.exp(entry(s, i)) > sum_e / 2, entry(t, i), 0)
     difference = t - t_i[..., None]
-    mean = total(e * difference) / sum_e
-    return e / sum_e[..., None] * (difference - mean[..., None]), within(sum_e) & none_underflows(s, sum_e)
+    mean, right = mean_of(difference, e, sum_e)
+    return e / sum_e[..., None] * (difference - mean[..., None]), right & within(sum_e) & none_underflows(s, sum_e)
 
 
 def index_loss(s: Rows, i: Index) -> tuple[PerRow, Right]:
@@ -107,7 +109,8 @@ def index_jvp(s: Rows, i: Index, t: Rows) -> tuple[PerRow, Right]:
     r"""$\sum_{l \neq i} g_l (t_l - t_i)$."""
     e, others, e_i = parts(s, i)
     sum_e = others + e_i
-    return total(e * (t - entry(t, i)[..., None])) / sum_e, within(sum_e, others) & none_underflows(s, sum_e)
+    mean, right = mean_of(t - entry(t, i)[..., None], e, sum_e)
+    return mean, right & within(sum_e, others) & none_underflows(s, sum_e)
 
 
 def distribution_loss(s: Rows, y: Rows) -> tuple[PerRow, Right]:
@@ -126,7 +129,7 @@ def distribution_vjp(s: Rows, y: Rows, c: PerRow) -> tuple[Rows, Right]:
     e, others, e_i = parts(s, i)
     sum_e, y_i = others + e_i, entry(y, i)
     at_i = (weight - y_i) * (e_i / sum_e) - y_i * (others / sum_e)
-    gradient = with_entry(e * (weight / sum_e)[..., None] - y, i, at_i) * c[..., None]
+    gradient = with_entry(e / sum_e[..., None] * weight[..., None] - y, i, at_i) * c[..., None]
     return gradient, within(sum_e, others) & none_underflows(s, sum_e)
 
 
@@ -183,6 +186,19 @@ def with_entry(x: Rows, i: Index, value: PerRow | float) -> Rows:
     """`x` with $x_i$ replaced, and as it is for an index that no class has."""
     # A scatter is done by one thread.
     return selected(x, i, value) if x.shape[-1] < MIN_VECTORIZED else scattered(x, i, value)
+
+
+def mean_of(x: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:
+    r"""$\sum_k e_k x_k / \sum_k e_k$, of which $e_k x_k$ may over- or underflow where $g_k x_k$ doesn't.
+
+    Of few classes, e is scaled to a sum of about 1, by a power of two. Of many, that takes longer than to see whether
+    something is lost.
+    """
+    if e.shape[-1] < MIN_VECTORIZED:
+        unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)
+        return total(e * unit[..., None] * x) / (sum_e * unit), jnp.ones(sum_e.shape, bool)
+    products = total(e * x)
+    return products / sum_e, jnp.isfinite(products) & ((sum_e >= 0.5) | (jnp.abs(products) >= MIN_PRODUCTS))
 
 
 def within(*sums: PerRow) -> Right:

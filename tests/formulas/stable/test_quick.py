@@ -108,6 +108,21 @@ def test_rows_that_need_care_are_said_to(classes):
     assert quick.index_loss(s, zero)[1].tolist() == [False] * 3 + [False, False, False, False, True]
 
 
+@pytest.mark.parametrize("classes", [3, 10, 40, 100])
+@pytest.mark.parametrize(("offset", "size"), [(-40, 1e-25), (35, 1e25), (35, 1e-25)])
+def test_products_of_an_exponential_lose_nothing_that_its_share_would_not(classes, offset, size):
+    """$e^{-40} 10^{-25}$ is flushed to 0, and so is 10⁻²⁵ over $Σe^{35}$; $e^{35} 10^{25}$ overflows."""
+    drawn = draw(classes, examples=rows.LARGE_ARRAY_SIZE // classes + 2)
+    size = np.float32(size)
+    drawn["s"] = np.float32(offset + drawn["t"] / 2)  # near one another: a row done with care is one with its block
+    drawn["t"], drawn["y"] = drawn["t"] * size, drawn["y"] * size
+    for name in ("Jacobian product", "index jvp", "distribution vjp"):
+        chosen, _, rest = FORMS[name]
+        args = [drawn[x] for x in ("s", *rest)]
+        got = np.asarray(jax.jit(chosen)(*args), np.float64) / size
+        np.testing.assert_allclose(got, np.asarray(in_float64(chosen, args)) / size, rtol=RTOL, atol=ATOL, err_msg=name)
+
+
 @pytest.mark.parametrize(
     "name", ["both", "Jacobian product", "index loss and gradient", "distribution loss and gradient"]
 )
