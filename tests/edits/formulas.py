@@ -80,6 +80,15 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
         ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),
         ("jnp.where(i == k, 0, e_k)", "jnp.where(i == k, e_k, e_k)", QUICK),
+        ("right & ~jnp.isnan(value)", "right", QUICK),
+        (
+            "unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)",
+            "unit = jnp.ones_like(sum_e)",
+            QUICK,
+        ),
+        ("((sum_e >= 0.5) | (jnp.abs(products) >= MIN_PRODUCTS))", "True", QUICK),
+        ("jnp.isfinite(products) & ", "", QUICK),
+        ("e / sum_e[..., None] * weight[..., None] - y", "e * (weight / sum_e)[..., None] - y", QUICK),
     ],
     "stable/rows.py": [
         ("results, ~right, s, *rest)", "results, right & False, s, *rest)", QUICK),

@@ -106,6 +106,8 @@ def test_rows_that_need_care_are_said_to(classes):
     assert quick.log_probabilities(s)[1].tolist() == [False, False, False, True, False, False, False, True]
     # A label whose exponential is 0 has an infinite loss by that.
     assert quick.index_loss(s, zero)[1].tolist() == [False] * 3 + [False, False, False, False, True]
+    # 0 · ∞, where a class without weight has no probability.
+    assert not quick.distribution_loss(s[7:].at[:, 0].set(-jnp.inf), jax.nn.one_hot(zero[7:] + 1, classes))[1].any()
 
 
 @pytest.mark.parametrize("classes", [3, 10, 40, 100])
