@@ -250,18 +250,19 @@ def is_derived(name: str) -> bool:
     return name in OF_NUMBERS or name in OF_ROWS
 
 
-def derivation(name: str, dtype: Any, classes: int) -> list[Term]:
-    """The terms of a function's bound in float32 or float64: of its largest, if several forms may run."""
+def derivation(name: str, dtype: Any, classes: int, few: bool = False) -> list[Term]:
+    """The terms of a function's bound in float32 or float64: of the form for few numbers, or of the worst form."""
     dtype = jnp.dtype(dtype).name
     classes = max(classes, 2)  # of one, nothing is rounded
     if name in OF_NUMBERS:
         return OF_NUMBERS[name](dtype)
-    return max((OF_ROWS[name](form, dtype, classes) for form in forms_of(name, dtype)), key=size)
+    may_run = forms_of(name, dtype)[: 1 if few else None]
+    return max((OF_ROWS[name](form, dtype, classes) for form in may_run), key=size)
 
 
-def derived(name: str, dtype: Any, classes: int) -> float:
+def derived(name: str, dtype: Any, classes: int, few: bool = False) -> float:
     """The bound in ULP of the result; of a 16-bit format, half an ULP beside what float32's is in its ULP."""
-    return in_ulp(derivation(name, jnp.promote_types(dtype, jnp.float32), classes), dtype)
+    return in_ulp(derivation(name, jnp.promote_types(dtype, jnp.float32), classes, few), dtype)
 
 
 def in_ulp(terms: list[Term], dtype: Any) -> float:

@@ -97,16 +97,21 @@ def logits(random: Generator, dtype: Any, classes: int) -> Named:
     yield "ties at the top", np.where(np.arange(classes) % 3, 5.0, -random.uniform(0, 9))
     yield "equal", np.zeros(classes)
     yield "signed zeros", np.where(np.arange(classes) % 2, -0.0, 0.0)
-    yield "half an ULP each", np.where(np.arange(classes) == classes // 2, 0.0, math.log(2.0**-24))
+    yield "half an ULP each", half_an_ulp_each(random, dtype, classes)
+
+
+def half_an_ulp_each(random: Generator, dtype: Any, classes: int) -> np.ndarray:
+    """One exponential is 1, and each of the others is just lost beside it, wherever it is added to it."""
+    half = float(jnp.finfo(jnp.promote_types(dtype, jnp.float32)).eps) / 2
+    return np.where(np.arange(classes) == random.integers(classes), 0.0, math.log(half))
 
 
 def many_logits(random: Generator, dtype: Any, classes: int) -> Named:
     """Two rows of very many logits: the true values of more would take minutes."""
-    del dtype
     row = random.normal(0, 3, classes)
     row[17] = row.max() + 12
     yield "dominant, but not by far", row
-    yield "half an ULP each", np.where(np.arange(classes) == classes // 2, 0.0, math.log(2.0**-24))
+    yield "half an ULP each", half_an_ulp_each(random, dtype, classes)
 
 
 def numbers(random: Generator, dtype: Any, classes: int) -> Named:
