@@ -19,7 +19,7 @@ from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 # Classes up to which a row's sum is written out, for one loop over rows.
 MAX_WRITTEN_OUT = 4
-# Classes up to which it is a product with ones: added one after the other, so many terms lose some 3 ULP.
+# Classes up to which it is a product with ones: added one after the other, so many terms lose up to 4 ULP.
 MAX_MULTIPLIED = 32
 # Classes from which XLA vectorizes a loop over them in which more than an exponential is computed.
 MIN_VECTORIZED = 64
