@@ -7,6 +7,8 @@ from jaxtyping import Array, Float
 
 # Numbers from which XLA's own ways on a CPU are the faster ones: to add, to replace an entry, and to exponentiate.
 LARGE_ARRAY_SIZE = 4096
+# Terms up to which halves, written out, take no longer than a loop, nor to compile.
+MAX_HALVED = 16
 # Whether XLA on CPU adds many rows in blocks. Before, it lost up to 15 ULP.
 ADDS_IN_BLOCKS = jax.__version_info__ >= (0, 10, 2)
 
@@ -30,11 +32,11 @@ def weighted_sum(y: Float[Array, "*batch classes"], x: Float[Array, "*batch clas
 def compensated_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     """The sum, and what its additions round off beside it: as if rounded once.
 
-    Many numbers are halved, one half added to the other, for that is vectorized. The rest is one loop, which compiles
-    in a fifth of the time of halves.
+    Many numbers are halved, one half added to the other, for that is vectorized; and few, which XLA writes out. The
+    rest is one loop, which compiles in a fifth of the time of halves.
     """
     rounded_off = x - x  # zeros with derivatives: before JAX 0.12, the rule below is forgotten within that of another
-    while (n := x.shape[-1]) > 1 and x.size >= LARGE_ARRAY_SIZE:
+    while (n := x.shape[-1]) > 1 and (n <= MAX_HALVED or x.size >= LARGE_ARRAY_SIZE):
         (a, b, odd), (off_a, off_b, off_odd) = (jnp.split(y, (n // 2, n // 2 * 2), axis=-1) for y in (x, rounded_off))
         total, off = add_compensated((a, off_a), (b, off_b))
         x, rounded_off = jnp.concatenate([total, odd], -1), jnp.concatenate([off, off_odd], -1)
