@@ -1,5 +1,6 @@
 """Every rule keeps its promise on every family of inputs: jitted, one example at a time, batched, and by vmap."""
 
+import math
 from collections import Counter
 from functools import cache
 
@@ -132,6 +133,28 @@ def test_promise(rule, dtype, classes, kind):
     # The sigmoid is elementwise: one number at a time would show nothing else.
     if dtype in ("float32", "float64") and classes == USUAL and len(by.cases.families) < 1000:
         assert_kept(one_by_one(rule, dtype, by.cases.args), of_few_numbers(rule, dtype, by))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        *(("softmax", classes) for classes in (29, 77, 107)),
+        *(("softmax_cross_entropy_grad", classes) for classes in (29, 74, 110)),
+        *(pytest.param("softmax_jacobian", classes, marks=pytest.mark.slow) for classes in (29, 77)),
+    ],
+)
+def test_wherever_the_term_stands_that_the_others_are_lost_beside(name, classes, dtype):
+    """Numbers of classes of which some position was the worst that was found."""
+    rule, half = RULES[name], math.log(float(jnp.finfo(dtype).eps) / 2)
+    for smaller in (half, np.nextafter(np.dtype(dtype).type(half), np.dtype(dtype).type(0))):
+        logits = np.where(np.eye(classes, dtype=bool), 0, smaller).astype(dtype)
+        labels = [np.roll(np.arange(classes, dtype=np.int32), -2)] if "grad" in name else []
+        by = survey.known(
+            rule, jnp.dtype(dtype), inputs.Cases([f"1 at {i}" for i in range(classes)], (logits, *labels))
+        )
+        many = quick_ones(rule, by)
+        assert_kept(survey.run(rule.manual, jnp.dtype(dtype), many.cases.args), many)
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.everything)])

@@ -4,14 +4,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable.classes import class_of, entry, mean_class, with_entry
+from manual_grads.formulas.stable.classes import MIN_SCATTERED, class_of, entry, mean_class, with_entry
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 I = jnp.array([2, 0, 3], jnp.int32)  # noqa: E741 - the labels; three classes: the last label is none
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("rows", [3, LARGE_ARRAY_SIZE])
+@pytest.mark.parametrize("rows", [3, MIN_SCATTERED, LARGE_ARRAY_SIZE])
 def test_an_entry_is_taken_and_replaced(rows):
     x, i = jnp.resize(jnp.arange(9.0), (rows, 3)), jnp.resize(I, rows)
     taken, replaced = entry(x, i), with_entry(x, i, -1.0)
