@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
-from manual_grads.formulas.stable.quick import MAX_MULTIPLIED, MAX_WRITTEN_OUT
+from manual_grads.formulas.stable.reductions import widths
 from manual_grads.formulas.stable.softmax import MAX_COMPENSATED
 
 # In ULP.
@@ -39,6 +39,7 @@ class Form(NamedTuple):
     exponential: list[Term]  # what its relative error consists of
     largest: float  # the error of the row's largest exponential, which others are divided by; 0: it is a power of two
     additions: Callable[[int], float]  # the error of a row's sum of positive terms: how many a term takes part in
+    of_losses: Callable[[int], float]  # the same of the sums of a loss and of log-softmax
 
 
 def in_blocks(terms: int) -> float:
@@ -51,11 +52,12 @@ def in_blocks(terms: int) -> float:
     return ceil(log2(min(terms, 1024))) + 6 + terms // 1024
 
 
-def quick(terms: int) -> float:
-    """That of `quick.total`: written out in halves, or a product with ones, or XLA's."""
-    if terms <= MAX_WRITTEN_OUT:
-        return ceil(log2(terms))
-    return terms - 1 if terms <= MAX_MULTIPLIED else in_blocks(terms)
+def in_groups(terms: int) -> float:
+    """That of `reductions`: one term of a group after the other, and from the second time on, what is lost of each.
+
+    Where the terms can't be divided into groups, and where XLA's own sum is taken, it is that one's.
+    """
+    return max(in_blocks(terms), sum(widths(terms) or [1]) - 1)
 
 
 def compensated(terms: int) -> float:
@@ -86,9 +88,9 @@ def plain(dtype: str) -> list[Term]:
 def forms(dtype: str) -> list[Form]:
     """The forms that a format may be computed in."""
     return [
-        Form("few numbers", scaled(dtype), 0.0, compensated),
-        Form("many numbers", scaled(dtype), 0.0, compensated if dtype == "float64" else in_blocks),
-        Form("many numbers, by the quick forms", plain(dtype), size(plain(dtype)), quick),
+        Form("few numbers", scaled(dtype), 0.0, compensated, compensated),
+        Form("many numbers", scaled(dtype), 0.0, *2 * [compensated if dtype == "float64" else in_blocks]),
+        Form("many numbers, by the quick forms", plain(dtype), size(plain(dtype)), in_blocks, in_groups),
     ]
 
 
@@ -143,7 +145,7 @@ def log_sum(form: Form, dtype: str, classes: int) -> list[Term]:
     r"""$\ln (1 + o)$ relative to itself, o being the others' share of the largest: o ≤ (1 + o) ln(1 + o)."""
     divided = [Term("the largest, and the division by it", form.largest + 1)] if form.largest else []
     by_log1p = [Term("log1p", unit("log1p, from 0", dtype)), *form.exponential, *divided]
-    return [*by_log1p, Term("the others' sum", form.additions(classes))]
+    return [*by_log1p, Term("the others' sum", form.of_losses(classes))]
 
 
 def log_softmax(form: Form, dtype: str, classes: int) -> list[Term]:
@@ -160,7 +162,7 @@ def log_sum_terms(form: Form, dtype: str, classes: int) -> list[Term]:
     by_log = [
         Term("log", unit("log", dtype)),
         *times(1 / log(2) / 2, form.exponential),
-        Term("the row's sum, divided by ln 2", (form.additions(classes) + divided) / log(2)),
+        Term("the row's sum, divided by ln 2", (form.of_losses(classes) + divided) / log(2)),
     ]
     return max(by_log, log_sum(form, dtype, classes), key=size)
 
@@ -187,7 +189,7 @@ def loss_of_another(form: Form, dtype: str, classes: int) -> list[Term]:
         "m − s_i": delta / value,
         "log1p": unit("log1p, from 0", dtype) * np.log1p(x) / value,
         "the exponentials": size(form.exponential) * x / ((1 + x) * value),
-        "the others' sum": form.additions(classes) * (1 + more) / ((1 + x) * value),
+        "the others' sum": form.of_losses(classes) * (1 + more) / ((1 + x) * value),
         "1 − e_i, and its subtraction": (1 - e_i + x) / ((1 + x) * value),
         "the largest, and the division by it": divided * x / ((1 + x) * value),
     }

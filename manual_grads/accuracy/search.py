@@ -23,15 +23,16 @@ from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES, bound, derived, is_sharp
 from manual_grads.accuracy.sweep import as_truth
 from manual_grads.accuracy.ulp import errors_of_all
-from manual_grads.formulas.stable.quick import (
+from manual_grads.formulas.stable.parts import (
+    MAX_FEW,
     MAX_LOGIT,
-    MAX_MULTIPLIED,
     MAX_SUM,
-    MAX_WRITTEN_OUT,
+    MIN_GROUPED,
     MIN_LOGIT,
     MIN_SUM,
     MIN_VECTORIZED,
 )
+from manual_grads.formulas.stable.reductions import MAX_LAST
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import Rule
 
@@ -45,11 +46,9 @@ STEPS_BETWEEN_SELECTIONS = 25
 MAX_CLASSES_OF_MATRICES = 100
 # The last with which a form runs, and the first with which the next one does.
 CLASSES_AT_LIMITS = tuple(
-    classes
-    for limit in (MAX_WRITTEN_OUT + 1, MAX_MULTIPLIED + 1, MIN_VECTORIZED, LARGE_ARRAY_SIZE)
-    for classes in (limit - 1, limit)
+    classes for limit in (MAX_LAST + 1, MAX_FEW + 1, MIN_VECTORIZED, MIN_GROUPED) for classes in (limit - 1, limit)
 )
-NUMBERS_OF_CLASSES = tuple(sorted({2, 3, 10, 100, 1000, *CLASSES_AT_LIMITS}))
+NUMBERS_OF_CLASSES = tuple(sorted({2, 3, 10, 31, 100, 1000, *CLASSES_AT_LIMITS}))
 
 
 class Shape(NamedTuple):

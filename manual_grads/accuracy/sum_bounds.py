@@ -53,7 +53,8 @@ def jacobian_product(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
     The error of $g_k d_k$ is α u of $g_k |d_k|$: of $g_k$, and a u for $t - t_i$ and for the difference. That of
     $g_k \sum g d$ is β u of $g_k \sum g |d|$: of $g_k$, of the mean, and the same two. Where there is such a class,
     $|d_k| \leq |t_k| + |t_i|$ and $\sum g |d| \leq \sum_{l \neq i} g_l |t_l| + (1 - g_i) |t_i|$; with $g_i \geq 1/2$,
-    that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u.
+    that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u. Where $\sum_{l \neq i} e_l d_l$ is
+    $\sum_{l \neq i} e_l t_l - t_i \sum_{l \neq i} e_l$, as in one reduction, that has as many roundings of as much.
     """
     del dtype
     return [
@@ -107,10 +108,10 @@ def jvp(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
 
 def cross_entropy(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
     r"""$\sum_k y_k (m - s_k) + (\sum_k y_k) \ln \sum_l e^{s_l - m}$: neither factor of y is negative."""
-    by_logits = [Term("m − s", 1), Term("its product with y", 1), Term("their sum", form.additions(sizes.classes))]
+    by_logits = [Term("m − s", 1), Term("its product with y", 1), Term("their sum", form.of_losses(sizes.classes))]
     by_log = [
         *log_sum_terms(form, dtype, sizes.classes),
-        Term("Σ y", form.additions(sizes.classes)),
+        Term("Σ y", form.of_losses(sizes.classes)),
         Term("its product with ln Σ", 1),
     ]
     return [*max(by_logits, by_log, key=size), Term("the last addition", LAST_ROUNDING)]

@@ -103,7 +103,7 @@ def softmax_jvp(
     """
     logits = as_classes("logits", logits)
     t = as_shaped("tangent", tangent, logits.shape, "logits.shape")
-    return jacobian_product(logits, t)
+    return jacobian_product(logits, t, jnp.ones(logits.shape[:-1], logits.dtype))
 
 
 @derivative_of(plain.softmax, by=vjp, equation="19.1", example=logits_and_direction)
@@ -127,4 +127,4 @@ def softmax_vjp(
     """
     logits = as_classes("logits", logits)
     c = as_shaped("cotangent", cotangent, logits.shape, "logits.shape")
-    return jacobian_product(logits, c)
+    return jacobian_product(logits, c, jnp.ones(logits.shape[:-1], logits.dtype))

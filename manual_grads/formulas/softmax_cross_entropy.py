@@ -172,6 +172,6 @@ def softmax_cross_entropy_hvp(
     From: Task 19.3, last line, differentiated by 19.1, times t.
     """
     logits = as_classes("logits", logits)
-    weight = total_weight(as_labels(labels, logits), logits.shape[-1])[..., None]
-    t = widen(as_shaped("tangent", tangent, logits.shape, "logits.shape"))
-    return jacobian_product(logits, weight * t)
+    weight = total_weight(as_labels(labels, logits), logits.shape[-1])
+    t = as_shaped("tangent", tangent, logits.shape, "logits.shape")
+    return jacobian_product(logits, t, weight)

@@ -75,7 +75,7 @@ BY_HAND = {
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", BY_HAND)
 def test_a_bound_by_hand(name):
-    form = bounds.Form("any", [bounds.Term("e", E)], L, lambda terms: A)
+    form = bounds.Form("any", [bounds.Term("e", E)], L, lambda terms: A, lambda terms: A)
     assert bounds.size(bounds.OF_ROWS[name](form, "float32", 100)) == pytest.approx(BY_HAND[name], rel=1e-12)
 
 

@@ -53,7 +53,7 @@ def test_balls_lead_where_float64_can_t():
     assert climb(3, dtype="float64").ulp > 0.5
 
 
-@pytest.mark.parametrize("limit", [5, 33, 64, LARGE_ARRAY_SIZE])
+@pytest.mark.parametrize("limit", [17, 33, 64, LARGE_ARRAY_SIZE])
 def test_shapes_are_on_both_sides_of_every_limit(limit):
     shapes = search.shapes(RULES["softmax"])
     assert {limit - 1, limit} <= {shape.classes for shape in shapes}
@@ -78,7 +78,7 @@ def quick_rows(rule, cases):
     form = {
         "softmax": quick.probabilities,
         "log_softmax": quick.log_probabilities,
-        "softmax_vjp": quick.jacobian_product,
+        "softmax_vjp": lambda s, t: quick.jacobian_product(s, t, jnp.ones(len(s))),
         "softmax_cross_entropy": quick.index_loss,
         "softmax_cross_entropy_vjp": quick.index_vjp,
         "softmax_cross_entropy_jvp": quick.index_jvp,

@@ -18,7 +18,7 @@ A = 11.0  # u of a sum
 
 def form(e):
     """Exponentials that err by e u, sums that err by A u."""
-    return Form("any", [Term("e", e)], 0.0, lambda terms: A)
+    return Form("any", [Term("e", e)], 0.0, lambda terms: A, lambda terms: A)
 
 
 def test_every_function_that_may_cancel_has_a_derived_bound_but_the_layer_with_every_option():

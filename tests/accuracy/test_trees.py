@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from manual_grads.accuracy import bounds, trees
-from manual_grads.formulas.stable import quick, sums
+from manual_grads.formulas.stable import parts, sums
+from manual_grads.formulas.stable.reductions import reduce_rows, widths
 
 
 def one_after_the_other(x):
@@ -34,9 +35,18 @@ def test_the_tree_of_halves(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("terms", [2, 4, 5, 32, 33, 64, 200])
-def test_the_quick_sum_is_no_deeper_than_its_bound(terms, dtype):
-    assert trees.deepest(quick.total, terms, dtype) <= bounds.quick(terms)
+@pytest.mark.parametrize("terms", [2, 16, 18, 50, 200, 512])
+def test_a_sum_in_groups_is_no_deeper_than_its_bound(terms, dtype):
+    def in_groups(x):
+        return reduce_rows(parts.added, (0, 0), x, 2 * x)[0]
+
+    assert trees.deepest(in_groups, terms, dtype) <= sum(widths(terms) or []) - 1 <= bounds.in_groups(terms)
+
+
+@pytest.mark.parametrize("terms", [2, 4, 5, 33, 64, 200])
+def test_nor_is_any_other_that_the_quick_forms_take(terms):
+    for sum_of_rows in (parts.total, parts.summed):
+        assert trees.deepest(sum_of_rows, terms) <= bounds.in_blocks(terms)
 
 
 # Rows of which some have an awkward length. The sum of many is a library's: its tree isn't in the compiled text.

@@ -120,9 +120,9 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             f"{TREES}::test_xla_adds_no_term_more_often_than_the_bound_says",
         ),
         (
-            "return terms - 1 if terms <= MAX_MULTIPLIED",
-            "return terms - 9 if terms <= MAX_MULTIPLIED",
-            f"{TREES}::test_the_quick_sum_is_no_deeper_than_its_bound",
+            "sum(widths(terms) or [1]) - 1)",
+            "0)",
+            f"{TREES}::test_a_sum_in_groups_is_no_deeper_than_its_bound",
         ),
         ("    return sum(term.size for term in terms)", "    return max(term.size for term in terms)", BOUNDS),
         (
@@ -191,7 +191,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("return self.share <= 1", "return True", "tests/commands/test_search.py"),
         # A search that sees one kind of form alone, or one side of a limit.
-        ("(MAX_WRITTEN_OUT + 1, MAX_MULTIPLIED + 1, MIN", "(MAX_WRITTEN_OUT + 1, MIN", LIMITS),
+        ("(MAX_LAST + 1, MAX_FEW + 1, MIN", "(MAX_LAST + 1, MIN", LIMITS),
         ("for classes in (limit - 1, limit)", "for classes in (limit,)", LIMITS),
         ("if takes_logits(rule) else []", "if False else []", BY_BOTH),
         ("max(2, -(-LARGE_ARRAY_SIZE // k))", "-(-LARGE_ARRAY_SIZE // k)", BY_BOTH),

@@ -21,7 +21,7 @@ def many(rule: str) -> str:
 LARGE = "linear_softmax_cross_entropy_grads"
 KEPT = f"tests/accuracy/test_survey.py::test_promise[{LARGE}-float32-10-index]"
 GRAD = "softmax_cross_entropy_grad"
-QUICK, ROWS = (f"tests/formulas/stable/test_{name}.py" for name in ("quick", "rows"))
+QUICK, REDUCTIONS, ROWS = (f"tests/formulas/stable/test_{name}.py" for name in ("quick", "reductions", "rows"))
 
 EDITS: dict[str, list[tuple[str, str, str]]] = {
     "sigmoid.py": [
@@ -42,8 +42,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "weighted_jacobian(one, widen(logits))",
             one("softmax_jacobian", "bfloat16"),
         ),
-        ("jacobian_product(logits, c)", "c - jacobian_product(logits, c)", one("softmax_vjp")),
-        ("jacobian_product(logits, t)", "jacobian_product(t, logits)", one("softmax_jvp")),
+        ("jacobian_product(logits, c, jnp", "c - jacobian_product(logits, c, jnp", one("softmax_vjp")),
+        ("jacobian_product(logits, t, jnp", "jacobian_product(t, logits, jnp", one("softmax_jvp")),
     ],
     "stable/softmax.py": [
         ("(row_sum(e) / unit)[..., None]", "row_sum(e)[..., None]", one("softmax")),
@@ -70,17 +70,32 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "stable/quick.py": [
         ("return e / sum_e[..., None], within", "return e / (sum_e + 1)[..., None], within", many("softmax")),
-        ("jnp.exp(entry(s, i)) > sum_e / 2", "jnp.exp(entry(s, i)) > 2 * sum_e", QUICK),
-        ("jnp.where(s < m[..., None], e, 0)", "e", QUICK),
-        ("jnp.log1p(others / e_i)", "jnp.log(1 + others / e_i)", QUICK),
+        ("return jnp.log1p(others / e_i), ", "return jnp.log(1 + others / e_i), ", QUICK),
+        ("return (jnp.log1p(others / e_i), gradient)", "return (jnp.log(1 + others / e_i), gradient)", QUICK),
         ("i, -others / sum_e)", "i, e_i / sum_e - 1)", QUICK),
         ("return (s - m[..., None]) - log_sum", "return (s + m[..., None]) - log_sum", many("log_softmax")),
-        ("(m[..., None] - s)) + total(y)", "(m[..., None] - s)) + 1", QUICK),
+        ("value = cost + weight * log_sum", "value = cost + log_sum", QUICK),
+        ("right & ~jnp.isnan(value)", "right", QUICK),
+        ("others_y * (e_i / sum_e) - y_i", "(1 - y_i) * (e_i / sum_e) - y_i", QUICK),
+        ("e / sum_e[..., None] * weight[..., None] - y", "e * (weight / sum_e)[..., None] - y", QUICK),
+        ("- mean[..., None]) * c[..., None]", "- mean[..., None])", QUICK),
+    ],
+    "stable/parts.py": [
+        ("jnp.exp(entry(s, i)) > sum_e / 2", "jnp.exp(entry(s, i)) > 2 * sum_e", QUICK),
+        ("jnp.where(s < m[..., None], e, 0)", "e", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
         ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),
-        ("jnp.where(i == k, 0, e_k)", "jnp.where(i == k, e_k, e_k)", QUICK),
-        ("right & ~jnp.isnan(value)", "right", QUICK),
+        ("jnp.where(is_i, 0, e), jnp.where(is_i, e, 0)", "e, jnp.where(is_i, e, 0)", QUICK),
+        ("(others_b + jnp.minimum(largest_a, largest_b))", "jnp.minimum(largest_a, largest_b)", QUICK),
+        ("jnp.minimum(largest_a, largest_b)", "largest_b", QUICK),
+        ("jnp.log1p(others / largest), within(largest, others)", "jnp.log1p(others / largest), True", QUICK),
+        ("others_y_a + (others_y_b + y_j)", "others_y_a + y_j", QUICK),
+        ("others_a + (others_b + e_j)\n\n\ndef largest_and", "others_a + others_b + e_i\n\n\ndef largest_and", QUICK),
+        ("products_a + (products_b + e_j * t_j)", "products_a + e_j * t_j", QUICK),
+        ("jnp.where(dominant, -others, e_i) * t_i", "e_i * t_i", QUICK),
+        ("jnp.where(dominant, t_i, 0), products", "t_i, products", QUICK),
+        ("return largest, s.shape[-1] * largest", "return largest, largest", QUICK),
         (
             "unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)",
             "unit = jnp.ones_like(sum_e)",
@@ -88,7 +103,11 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("((sum_e >= 0.5) | (jnp.abs(products) >= MIN_PRODUCTS))", "True", QUICK),
         ("jnp.isfinite(products) & ", "", QUICK),
-        ("e / sum_e[..., None] * weight[..., None] - y", "e * (weight / sum_e)[..., None] - y", QUICK),
+    ],
+    "stable/reductions.py": [
+        ("max(n for n in range", "min(n for n in range", REDUCTIONS),
+        ("if width == 1:", "if width == 0:", REDUCTIONS),
+        ("(*batch, terms)", "(terms, *batch)", REDUCTIONS),
     ],
     "stable/rows.py": [
         ("results, ~right, s, *rest)", "results, right & False, s, *rest)", QUICK),
@@ -108,7 +127,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("rounded_off = x - x ", "rounded_off = jnp.zeros_like(x)", "tests/formulas/stable/test_sums.py"),
     ],
     "stable/classes.py": [
-        ("s == m[..., None], lax", "s != m[..., None], lax", "tests/formulas/stable/test_classes.py"),
+        ("s == m[..., None], class", "s != m[..., None], class", "tests/formulas/stable/test_classes.py"),
         (
             "x.ndim - 1) == i",
             "x.ndim - 1) != i",
@@ -128,8 +147,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             one("softmax_cross_entropy_hessian-distribution"),
         ),
         (
-            "weight * t",
-            "t",
+            "logits, t, weight",
+            "logits, t, jnp.ones_like(weight)",
             one("softmax_cross_entropy_hvp-distribution"),
         ),
         (

@@ -3,12 +3,14 @@
 import jax.numpy as jnp
 from jax import lax
 from jax.lax import Precision
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 # Numbers from which computing an exponential twice takes longer than storing it.
 MIN_SCATTERED = 1024
+# Classes up to which one is picked by a sum of the others' zeros.
+MAX_SUMMED = 4
 
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -39,8 +41,17 @@ def selected(
     x: Float[Array, "*batch classes"], i: Int[Array, "*batch"], value: Float[Array, "*batch"] | float
 ) -> Float[Array, "*batch classes"]:
     """`x` with $x_i$ replaced, by a choice for every class."""
-    is_i = lax.broadcasted_iota(i.dtype, x.shape, x.ndim - 1) == i[..., None]
-    return jnp.where(is_i, jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None], x)
+    return jnp.where(is_class(i, x), jnp.broadcast_to(jnp.asarray(value, x.dtype), i.shape)[..., None], x)
+
+
+def class_numbers(x: Float[Array, "*batch classes"]) -> Int[Array, "*batch classes"]:
+    """The number of each entry's class."""
+    return lax.broadcasted_iota(jnp.int32, x.shape, x.ndim - 1)
+
+
+def is_class(i: Int[Array, "*batch"], x: Float[Array, "*batch classes"]) -> Bool[Array, "*batch classes"]:
+    """Whether an entry is that of class i."""
+    return lax.broadcasted_iota(i.dtype, x.shape, x.ndim - 1) == i[..., None]
 
 
 def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*batch"]) -> Int[Array, "*batch"]:
@@ -56,7 +67,7 @@ def mean_class(weight: Float[Array, "*batch classes"], total: Float[Array, "*bat
 
 def class_of(m: Float[Array, "*batch"], s: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The last class whose entry is m; class 0 if there is none."""
-    return jnp.where(s == m[..., None], lax.broadcasted_iota(jnp.int32, s.shape, s.ndim - 1), 0).max(-1)
+    return jnp.where(s == m[..., None], class_numbers(s), 0).max(-1)
 
 
 def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
@@ -66,5 +77,7 @@ def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
 
 
 def entry_or_zero(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """$x_i$, or 0 for an index that no class has."""
+    """$x_i$, or 0 for an index that no class has. Differentiated, it is a scatter, which takes longer than few sums."""
+    if x.shape[-1] <= MAX_SUMMED:
+        return sum((jnp.where(i == k, x[..., k], 0) for k in range(x.shape[-1])), jnp.zeros((), x.dtype))
     return jnp.take_along_axis(x, i[..., None], -1, mode="fill", fill_value=0)[..., 0]

@@ -84,14 +84,14 @@ def weighted_jacobian(
 
 @with_quick(quick.jacobian_product)
 def jacobian_product(
-    s: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"]
+    s: Float[Array, "*batch classes"], t: Float[Array, "*batch classes"], c: Float[Array, "*batch"]
 ) -> Float[Array, "*batch classes"]:
-    r"""$g_k ((t_k - t_i) - \sum_l g_l (t_l - t_i))$, i being the dominant class, if there is one.
+    r"""$c\, g_k ((t_k - t_i) - \sum_l g_l (t_l - t_i))$, i being the dominant class, if there is one.
 
     J annihilates constants, so t may be shifted: where one class has nearly everything, by its own $t_i$, so that its
     entry becomes a sum over the others instead of the difference of two nearly equal numbers.
 
-    Textbook: $g_k (t_k - \sum_l g_l t_l)$, Task 19.1's line "g_k (I(k=l) − g_l)" times t.
+    Textbook: $g_k (t_k - \sum_l g_l t_l)$, Task 19.1's line "g_k (I(k=l) − g_l)" times c t.
     """
     e = scaled_exp(s, s.max(-1)) / FORMATS[s.dtype].unit
     total = row_sum(e)
@@ -99,4 +99,4 @@ def jacobian_product(
     t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
     difference = t - t_i[..., None]
     mean = row_sum(e * difference) / total
-    return e / total[..., None] * (difference - mean[..., None])
+    return e / total[..., None] * (difference - mean[..., None]) * c[..., None]
