@@ -87,6 +87,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
         ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),
         ("jnp.where(is_i, 0, e), jnp.where(is_i, e, 0)", "e, jnp.where(is_i, e, 0)", QUICK),
+        ("jnp.where(i < s.shape[-1], e_i, jnp.nan)", "e_i", "tests/edge_contract/test_labels.py"),
         ("(others_b + jnp.minimum(largest_a, largest_b))", "jnp.minimum(largest_a, largest_b)", QUICK),
         ("jnp.minimum(largest_a, largest_b)", "largest_b", QUICK),
         ("jnp.log1p(others / largest), within(largest, others)", "jnp.log1p(others / largest), True", QUICK),

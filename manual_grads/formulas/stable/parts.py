@@ -52,7 +52,8 @@ def of_label(s: Rows, i: Index, at_once: bool) -> tuple[Rows, PerRow, PerRow]:
     r"""The exponentials; the sum $\sum_{l \neq i} e^{s_l}$, and $e^{s_i}$. If not found at once, $e_i$ is a 0."""
     if at_once:
         e, is_i = jnp.exp(s), is_class(i, s)
-        return e, *reduce_rows(added, (0, 0), jnp.where(is_i, 0, e), jnp.where(is_i, e, 0))
+        others, e_i = reduce_rows(added, (0, 0), jnp.where(is_i, 0, e), jnp.where(is_i, e, 0))
+        return e, others, jnp.where(i < s.shape[-1], e_i, jnp.nan)  # NaN for an index that no class has
     e = with_entry(exponentials(s), i, 0)
     return e, total(e), jnp.exp(entry(s, i))
 
