@@ -18,11 +18,13 @@ import pytest
 from manual_grads import nn
 from manual_grads.accuracy.peers import PEERS
 from manual_grads.rules import FLOATS, Sizes
+from tests.quick import quick_jit
 from tests.registry import RULES_AND_LABELS
 
 EVERY_RULE = pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)  # soft: distributions, not indices
 EVERY_FORMAT = pytest.mark.parametrize("dtype", FLOATS)
-WIDE = ("float32", "float64")  # the others are computed in float32, and not jitted: compiling is what takes time
+WIDE = ("float32", "float64")  # the others are computed in float32
+USUAL = "float32"  # compiled as users have it, and not at all; elsewhere quickly: a wrong formula is wrong then, too
 BATCH = (2, 3)
 
 
@@ -31,13 +33,12 @@ BATCH = (2, 3)
 def test_one_example(rule, soft_labels, dtype):
     chex.clear_trace_counter()
     with x64(dtype):
-        jitted = jax.jit(chex.assert_max_traces(rule.manual, n=1))
-        for seed in range(3):
-            args = draw(rule, soft_labels, dtype, seed)
+        jitted = (jax.jit if dtype == USUAL else quick_jit)(chex.assert_max_traces(rule.manual, n=1))
+        for args in (draw(rule, soft_labels, dtype, seed) for seed in range(3)):
             want = autodiff(rule, args, dtype)
-            assert_same(rule.manual(*args), want, dtype)
-            if dtype in WIDE:
-                assert_same(jitted(*args), want, dtype)
+            assert_same(jitted(*args), want, dtype)
+            if dtype == USUAL:
+                assert_same(rule.manual(*args), want, dtype)
 
 
 @EVERY_RULE
@@ -46,8 +47,9 @@ def test_batch(rule, soft_labels, dtype):
     with x64(dtype):
         args, axes, want = batch(rule, soft_labels, dtype)
         vmapped = jax.vmap(jax.vmap(rule.manual, axes), axes)
-        assert_same((jax.jit(vmapped) if dtype in WIDE else vmapped)(*args), want, dtype)
-        assert_same(rule.manual(*args), summed(want, rule.summed), dtype)
+        by_vmap, native = quick_jit(lambda *args: (vmapped(*args), rule.manual(*args)))(*args)
+        assert_same(by_vmap, want, dtype)
+        assert_same(native, summed(want, rule.summed), dtype)
 
 
 @pytest.mark.smoke
@@ -56,20 +58,21 @@ def test_large_batch(rule, soft_labels):
     """Of 4096 logits and more, exponentials and sums are computed in other ways."""
     args, axes, want = batch(rule, soft_labels, "float32")
     args = [x if axis is None else jnp.repeat(x, 250, 0) for x, axis in zip(args, axes, strict=True)]
-    got = jax.jit(rule.manual)(*args)
+    got = quick_jit(rule.manual)(*args)
     for i, (mine, jaxs) in enumerate(zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True)):
         if i not in rule.summed:  # a sum of that many examples has more roundings than is allowed for
             assert_same(mine, np.repeat(jaxs, 250, 0), "float32")
 
 
 @EVERY_RULE
-def test_vmap_over_one_argument_alone(rule, soft_labels, dtype="float32"):
-    one, *others = (draw(rule, soft_labels, dtype, seed) for seed in range(3))
-    for i in range(len(one)):
-        examples = [one, *((*one[:i], other[i], *one[i + 1 :]) for other in others)]
-        args = (*one[:i], jnp.stack([example[i] for example in examples]), *one[i + 1 :])
-        vmapped = jax.vmap(rule.manual, [0 if j == i else None for j in range(len(one))])
-        assert_same(vmapped(*args), stacked([autodiff(rule, example, dtype) for example in examples]), dtype)
+def test_vmap_over_one_argument_alone(rule, soft_labels, dtype=USUAL):
+    three = one, *_ = [draw(rule, soft_labels, dtype, seed) for seed in range(3)]
+    alone = [[(*one[:i], x[i], *one[i + 1 :]) for x in three] for i in range(len(one))]
+    batches = [[*one[:i], jnp.stack([x[i] for x in three]), *one[i + 1 :]] for i in range(len(one))]
+    axes = [[0 if j == i else None for j in range(len(one))] for i in range(len(one))]
+    vmapped = quick_jit(lambda: [jax.vmap(rule.manual, ax)(*args) for ax, args in zip(axes, batches, strict=True)])
+    for got, examples in zip(vmapped(), alone, strict=True):
+        assert_same(got, stacked([autodiff(rule, args, dtype) for args in examples]), dtype)
 
 
 @EVERY_RULE
@@ -78,8 +81,9 @@ def test_forwards_of_jax_nn_and_optax_and_of_our_own_nn(rule, soft_labels):
     with x64("float64"):
         args = draw(rule, soft_labels, "float64")
         forwards = [f for f in (PEERS.get(rule.forward), drop_in(rule.forward, soft_labels)) if f is not None]
-        for theirs in jax.jit(lambda *args: [rule.by(forward)(*args) for forward in forwards])(*args):
-            assert_same(theirs, rule.manual(*args), "float64")
+        manual, *others = quick_jit(lambda *args: [f(*args) for f in (rule.manual, *map(rule.by, forwards))])(*args)
+        for theirs in others:
+            assert_same(theirs, manual, "float64")
 
 
 def draw(rule, soft_labels, dtype, seed=0, batch=()):
@@ -105,7 +109,7 @@ def autodiff(rule, args, dtype):
 
 @cache
 def compiled(rule):
-    return jax.jit(rule.by(rule.forward))
+    return quick_jit(rule.by(rule.forward))
 
 
 def x64(dtype):

@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from manual_grads.checking.compiling import QUICK
 from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.linear_cross_entropy.dense import dense
 from tests.nn.linear_cross_entropy.truth import check, problem, truth
+from tests.quick import quick_jit
 
 f32 = partial(np.asarray, dtype=np.float32)
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23)
@@ -19,13 +19,13 @@ PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23)
 CLOSE = 1e-11
 NAMES = ("bias", "logit_scale", "class_weights")
 SINGLE = {
-    "bias": {},
-    "soft_cap": {"soft_cap": 2.0},
-    "logit_scale": {},
-    "label_smoothing": {"label_smoothing": 0.2},
-    "z_loss": {"z_loss": 0.05},
-    "class_weights": {},
-    "ignore_index": {"ignore_index": -100},
+    "bias": np.linspace(-1, 1, 11, dtype="float32"),
+    "soft_cap": 2.0,
+    "logit_scale": np.float32(0.7),
+    "label_smoothing": 0.2,
+    "z_loss": 0.05,
+    "class_weights": np.linspace(0.5, 2, 11, dtype="float32"),
+    "ignore_index": -100,
 }
 
 
@@ -72,7 +72,7 @@ def compared(problem, arrays, options, keep, cuts, random):
         inner = lambda *args: sum((a * b).sum() for a, b in zip(*map(jax.tree.leaves, (gradient(*args), along))))  # noqa: E731, B905
         return [*found, jax.grad(inner, (0, 1, 2))(*args)]
 
-    return jax.jit(lambda: derivatives(ours))(), jax.jit(lambda: derivatives(theirs), compiler_options=QUICK)()
+    return quick_jit(lambda: derivatives(ours))(), quick_jit(lambda: derivatives(theirs))()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def ours_in_float32(h, B, y, c, bias=None, scale=1.0, **options):
         return (c.astype(np.float32) * loss).sum(), loss
 
     args = (h, B, np.zeros(len(B), np.float32) if bias is None else bias, np.float32(scale))
-    gradients, loss = jax.jit(jax.grad(total, (0, 1, 2, 3), has_aux=True))(*args)
+    gradients, loss = quick_jit(jax.grad(total, (0, 1, 2, 3), has_aux=True))(*args)
     return loss, *gradients
 
 
@@ -139,16 +139,16 @@ def test_all_options_within_their_bounds_in_float32(cut):
     check(ours_in_float32(h, B, y, c, bias, 0.7, class_weights=w, **numbers, **cut), *want, 2.0**-24)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_every_option_is_in_every_reduction(reduction):
+def test_every_option_is_in_every_reduction():
     h, B, y = problem(13, 5, 29)
     bias, w = np.linspace(-1, 1, 29).astype(np.float32), np.linspace(0.5, 2, 29).astype(np.float32)
     numbers = {"label_smoothing": 0.1, "z_loss": 0.01, "soft_cap": 3.0}
     want, bounds = truth(h, B, y, np.ones(13), bias=bias, logit_scale=0.7, weights=w, **numbers)
     options = {"bias": bias, "logit_scale": 0.7, "class_weights": w, **numbers}
-    got = linear_softmax_cross_entropy(h, B, y, reduction=reduction, block_classes=7, **options)
-    count = w.astype(float)[y].sum() if reduction == "mean" else 1
-    assert abs(got - want.loss.sum() / count) <= 2.0**-24 * 2 * bounds.loss.sum() / count
+    loss = partial(linear_softmax_cross_entropy, block_classes=7, **options)
+    mean, total = quick_jit(lambda *args: [loss(*args, reduction=reduction) for reduction in ("mean", "sum")])(h, B, y)
+    for got, count in ((mean, w.astype(float)[y].sum()), (total, 1)):
+        assert abs(got - want.loss.sum() / count) <= 2.0**-24 * 2 * bounds.loss.sum() / count
 
 
 def test_an_option_that_is_off_is_not_there():
@@ -175,7 +175,7 @@ def test_optax_s_results(smoothing):
     def ours(h, B, bias):
         return linear_softmax_cross_entropy(h, B, y, bias=bias, label_smoothing=smoothing)
 
-    got, want = (jax.jit(jax.value_and_grad(f, (0, 1, 2)))(h, B, bias) for f in (ours, theirs))
+    got, want = (quick_jit(jax.value_and_grad(f, (0, 1, 2)))(h, B, bias) for f in (ours, theirs))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), got, want)
 
 
@@ -187,9 +187,9 @@ def test_a_mean_of_weighted_classes_is_torch_s():
     R = np.log(np.exp(s).sum(1)) - s[np.arange(6), y]
     want = (w[y] * R)[kept].sum() / w[y][kept].sum()
     y = np.where(kept, y, -100)
-    got = linear_softmax_cross_entropy(h, B, y, class_weights=w, ignore_index=-100)
-    np.testing.assert_allclose(got, want, rtol=1e-6)
-    none = linear_softmax_cross_entropy(h, B, np.full(6, 1), class_weights=w, z_loss=0.1)
+    loss = quick_jit(partial(linear_softmax_cross_entropy, h, B, class_weights=w, ignore_index=-100))
+    np.testing.assert_allclose(loss(y), want, rtol=1e-6)
+    none = quick_jit(partial(linear_softmax_cross_entropy, h, B, class_weights=w, z_loss=0.1))(np.full(6, 1))
     assert none == 0  # the weights that take part add up to 0
 
 
@@ -199,36 +199,45 @@ def test_what_has_aux_gives_is_from_the_same_passes_and_not_differentiated(reduc
     keep = np.arange(13) % 4 != 1
     options = {"soft_cap": 3.0, "label_smoothing": 0.1, "where": keep, "block_rows": 5, "block_classes": 7}
 
-    def loss(h):
-        value, aux = linear_softmax_cross_entropy(h, B, y, reduction=reduction, has_aux=True, **options)
+    loss = partial(linear_softmax_cross_entropy, reduction=reduction, **options)
+
+    def with_aux(h):
+        value, aux = loss(h, B, y, has_aux=True)
         return value.sum(), aux
 
-    (value, aux), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(h)
+    @quick_jit
+    def results(h):
+        without = jax.value_and_grad(lambda h: loss(h, B, y).sum())(h)
+        of_aux = jax.grad(lambda h: sum(x.sum() for x in with_aux(h)[1][:2]))(h)
+        return jax.value_and_grad(with_aux, has_aux=True)(h), without, of_aux
+
+    ((value, aux), gradient), without, of_aux = results(h)
     s = 3 * np.tanh(np.asarray(h, float) @ np.asarray(B, float).T / 3)
     log_z = np.log(np.exp(s).sum(1))
     np.testing.assert_allclose(aux.log_normalizer, np.where(keep, log_z, 0), rtol=1e-5)
     np.testing.assert_allclose(aux.label_log_prob, np.where(keep, s[np.arange(13), y] - log_z, 0), rtol=1e-4)
     np.testing.assert_array_equal(aux.prediction, np.where(keep, s.argmax(1), -1))
-    without = jax.jit(
-        jax.value_and_grad(lambda h: linear_softmax_cross_entropy(h, B, y, reduction=reduction, **options).sum())
-    )(h)
     np.testing.assert_allclose(value, without[0], rtol=1e-6)
     np.testing.assert_allclose(gradient, without[1], rtol=1e-5, atol=1e-7)
-    of_aux = jax.jit(jax.grad(lambda h: sum(x.sum() for x in loss(h)[1][:2])))(h)
     np.testing.assert_array_equal(of_aux, 0)
 
 
 def test_the_prediction_is_the_first_class_of_the_largest_logit():
     h, B = np.ones((1, 1), np.float32), f32([[0], [2], [1], [2], [2]])
-    for tile in (1, 2, 3, 5):
-        _, aux = linear_softmax_cross_entropy(h, B, np.array([4]), has_aux=True, block_classes=tile)
-        assert aux.prediction[0] == 1
+    loss = partial(linear_softmax_cross_entropy, has_aux=True)
+
+    @quick_jit
+    def predictions(h):
+        return [loss(h, B, np.array([4]), block_classes=tile)[1].prediction[0] for tile in (1, 2, 3, 5)]
+
+    assert predictions(h) == [1, 1, 1, 1]
 
 
 def test_the_prediction_is_the_largest_logit_s_class_where_the_cap_saturates():
     """In float32 tanh(12) is 1, as tanh(14) is: capped, both logits are the same."""
     h, B = np.ones((1, 1), np.float32), f32([[6], [7]])
-    _, aux = linear_softmax_cross_entropy(h, B, np.array([0]), has_aux=True, soft_cap=0.5)
+    loss = partial(linear_softmax_cross_entropy, has_aux=True, soft_cap=0.5)
+    _, aux = quick_jit(loss)(h, B, np.array([0]))
     assert aux.prediction[0] == 1
 
 
@@ -250,7 +259,7 @@ def test_the_weight_of_a_class_has_its_gradient_where_it_is_0_too(reduction):
     with jax.enable_x64(True):
         w, bias = jnp.array([0, 2.0, 0, 0.5]), jnp.linspace(-1, 1, 4)
         assert (w[y] == 0).any()
-        got, want = (jax.jit(jax.grad(partial(total, loss), (0, 1)))(w, bias) for loss in (ours, theirs))
+        got, want = (quick_jit(jax.grad(partial(total, loss), (0, 1)))(w, bias) for loss in (ours, theirs))
         for mine, true in zip(got, want, strict=True):
             np.testing.assert_allclose(mine, true, rtol=CLOSE, atol=CLOSE)
 
@@ -268,8 +277,8 @@ def test_a_bias_of_minus_infinity_masks_a_class(tile, reduction):
     def total(h, B, bias, y, **cut):
         return linear_softmax_cross_entropy(h, B, y, bias=bias, **options, **cut).sum()
 
-    got = jax.jit(jax.value_and_grad(partial(total, y=kept[y], block_classes=tile), (0, 1, 2)))(h, B, bias)
-    want = jax.jit(jax.value_and_grad(partial(total, y=y), (0, 1, 2)))(h, B[kept], bias[kept])
+    got = quick_jit(jax.value_and_grad(partial(total, y=kept[y], block_classes=tile), (0, 1, 2)))(h, B, bias)
+    want = quick_jit(jax.value_and_grad(partial(total, y=y), (0, 1, 2)))(h, B[kept], bias[kept])
     np.testing.assert_allclose(got[0], want[0], rtol=1e-6)
     np.testing.assert_allclose(got[1][0], want[1][0], rtol=1e-4, atol=1e-6)
     for mine, true in zip(got[1][1:], want[1][1:], strict=True):
@@ -283,28 +292,31 @@ def test_a_masked_label_costs_infinity_and_has_a_finite_gradient(reduction):
     h, B, _ = problem(3, 2, 5)
     bias, w = f32([-np.inf, -np.inf, 0, 0, 0]), f32([0, 1, 1, 1, 1])
 
+    @quick_jit
+    @jax.value_and_grad
     def total(h, where, class_weights, label):
-        labels = np.array([label, 2, 3])
+        labels = jnp.array([label, 2, 3])
         options = {"where": where, "class_weights": class_weights, "bias": bias, "block_classes": 2}
         return linear_softmax_cross_entropy(h, B, labels, **options, reduction=reduction).sum()
 
     everything = np.ones(3, bool)
-    value, dh = jax.value_and_grad(total)(h, everything, None, 1)
+    value, dh = total(h, everything, None, 1)
     assert value == np.inf
     assert np.isfinite(dh).all()
     for where, weights, label in ((everything > [1, 0, 0], None, 1), (everything, w, 0)):
-        value, dh = jax.value_and_grad(total)(h, where, weights, label)
+        value, dh = total(h, where, weights, label)
         assert np.isfinite(value)
         assert (dh[0] == 0).all()
         assert np.isfinite(dh).all()
 
 
-@pytest.mark.parametrize("name", SINGLE)
-def test_under_vmap_scan_and_checkpoint(name):
+@pytest.mark.parametrize(
+    "names", [tuple(SINGLE), *(pytest.param((name,), id=name, marks=pytest.mark.slow) for name in SINGLE)]
+)
+def test_under_vmap_scan_and_checkpoint(names):
     h, B, y = problem(12, 3, 11)
-    arrays = {"bias": np.linspace(-1, 1, 11), "logit_scale": 0.7, "class_weights": np.linspace(0.5, 2, 11)}
-    options = SINGLE[name] | ({name: np.float32(arrays[name])} if name in arrays else {})
-    y = np.where(np.arange(12) % 5 == 3, -100, y) if name == "ignore_index" else y
+    options = {name: SINGLE[name] for name in names}
+    y = np.where(np.arange(12) % 5 == 3, -100, y) if "ignore_index" in names else y
     parts = h.reshape(3, 4, 3), jnp.asarray(y).reshape(3, 4)
 
     def loss(h, y):
@@ -317,6 +329,11 @@ def test_under_vmap_scan_and_checkpoint(name):
 
         return jax.lax.scan(step, 0.0, (h, parts[1]))[0]
 
-    plain = jax.jit(jax.grad(lambda h: sum(loss(h[i], parts[1][i]) for i in range(3))))(parts[0])
-    for other in (jax.grad(scanned), lambda h: jax.vmap(jax.grad(loss))(h, parts[1]), jax.jacfwd(scanned)):
-        np.testing.assert_allclose(jax.jit(other)(parts[0]), plain, rtol=1e-4, atol=1e-5)
+    @quick_jit
+    def gradients(h):
+        plain = jax.grad(lambda h: sum(loss(h[i], parts[1][i]) for i in range(3)))(h)
+        return plain, [jax.grad(scanned)(h), jax.vmap(jax.grad(loss))(h, parts[1]), jax.jacfwd(scanned)(h)]
+
+    plain, others = gradients(parts[0])
+    for other in others:
+        np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-5)
