@@ -10,6 +10,7 @@ import pytest
 
 from manual_grads import nn
 from tests.nn.peers import PEERS, assert_same
+from tests.quick import quick_jit
 
 RANDOM = np.random.default_rng(0)
 S = RANDOM.normal(0, 2, (2, 3, 4))
@@ -53,7 +54,7 @@ BY = pytest.mark.parametrize("by", [jax.grad, jax.jacfwd], ids=["reverse", "forw
 
 
 @BY
-@pytest.mark.parametrize("call", [pytest.param(lambda f: f, marks=pytest.mark.slow, id="eager"), jax.jit])
+@pytest.mark.parametrize("call", [pytest.param(lambda f: f, marks=pytest.mark.slow, id="eager"), quick_jit])
 def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):
     """The first example has two classes left, the second none."""
     s = jnp.array([[1.0, nan, 2.0, inf], [nan, inf, -inf, 3.0]])
@@ -63,7 +64,7 @@ def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):
         loss = partial(function, labels=labels, where=where)
         derivatives = call(lambda s, loss=loss: (loss(s), by(lambda s: loss(s).sum())(s), jax.jvp(loss, (s,), (s,))[1]))
         value, gradient, rate = derivatives(s)  # along a direction that is NaN there, too
-        value_of_left, want_of_left = jax.jit(jax.value_and_grad(function))(s[0, ::2], of_left)
+        value_of_left, want_of_left = quick_jit(jax.value_and_grad(function))(s[0, ::2], of_left)
         np.testing.assert_allclose(value, [value_of_left, 0], rtol=1e-6)
         want = np.zeros((2, 4))
         want[0, ::2] = want_of_left
@@ -76,7 +77,7 @@ def test_what_is_masked_costs_nothing_whatever_it_holds(call, by):
 
 def test_a_label_of_a_class_left_out_is_looked_at_as_in_optax():
     s, where = jnp.array([3.0, 1.0, 2.0]), jnp.array([True, False, True])
-    value, gradient = jax.jit(jax.value_and_grad(lambda s: index(s, 1, where=where)))(s)
+    value, gradient = quick_jit(jax.value_and_grad(lambda s: index(s, 1, where=where)))(s)
     np.testing.assert_allclose(value, np.log(np.exp(3) + np.exp(2)) - 1, rtol=1e-6)
     assert gradient[1] == -1
 
@@ -87,7 +88,7 @@ def test_labels_and_logits_broadcast():
     distributions = [(s, labels) for labels in (jnp.float32([0, 1, 0, 0]), jnp.float32(0.25), jnp.ones((5, 2, 3, 4)))]
 
     def all_of(index, distribution):
-        return jax.jit(lambda: [index(*args) for args in indices] + [distribution(*args) for args in distributions])()
+        return quick_jit(lambda: [index(*args) for args in indices] + [distribution(*args) for args in distributions])()
 
     for got, want in zip(all_of(index, distribution), all_of(PEERS[index], PEERS[distribution]), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5)  # optax's has some 20 ULP in float32
@@ -96,8 +97,8 @@ def test_labels_and_logits_broadcast():
 @pytest.mark.parametrize("labels", [np.eye(4)[:3].astype(int), np.eye(4)[:3] > 0], ids=["int", "bool"])
 def test_one_hot_labels_need_not_be_floats(labels):
     s = jnp.asarray(S[0], jnp.float32)
-    got = jax.jit(jax.grad(lambda s: distribution(s, labels).sum()))(s)
-    np.testing.assert_allclose(got, jax.jit(jax.grad(lambda s: index(s, np.arange(3)).sum()))(s), rtol=1e-6)
+    got = quick_jit(jax.grad(lambda s: distribution(s, labels).sum()))(s)
+    np.testing.assert_allclose(got, quick_jit(jax.grad(lambda s: index(s, np.arange(3)).sum()))(s), rtol=1e-6)
 
 
 @pytest.mark.smoke
@@ -116,10 +117,10 @@ def test_traced_labels_outside_the_classes_are_nan_and_only_theirs():
     def value_and_gradient(s, i):
         return index(s, i), jax.grad(lambda s: index(s, i).sum())(s)
 
-    loss, gradient = jax.jit(value_and_gradient)(jnp.asarray(S[0], jnp.float32), jnp.array([-1, 4, 2]))
+    loss, gradient = quick_jit(value_and_gradient)(jnp.asarray(S[0], jnp.float32), jnp.array([-1, 4, 2]))
     np.testing.assert_array_equal(jnp.isnan(loss), [True, True, False])
     np.testing.assert_array_equal(jnp.isnan(gradient), [[True] * 4, [True] * 4, [False] * 4])
-    hessian = jax.jit(jax.hessian(index))
+    hessian = quick_jit(jax.hessian(index))
     assert jnp.isnan(hessian(jnp.float32(S[0, 0]), 4)).all()
 
 
@@ -181,7 +182,7 @@ def test_a_label_that_32_bits_would_make_another_is_none_under_a_traced_mask_eit
         return nn.softmax_cross_entropy_with_integer_labels(s, np.array([2**32 + 1]), where=where)
 
     s = jnp.array([[1.0, 2.0, 3.0]])
-    assert jnp.isnan(jax.jit(loss)(s, jnp.array([True]))).all()
-    assert jax.jit(loss)(s, jnp.array([False])) == 0
+    assert jnp.isnan(quick_jit(loss)(s, jnp.array([True]))).all()
+    assert quick_jit(loss)(s, jnp.array([False])) == 0
     with pytest.raises(ValueError, match="labels holds 4294967297"):
         loss(s, jnp.array([True]))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manual_grads import nn
+from tests.quick import quick_jit
 
 CLASSES = 5
 inf = jnp.inf
@@ -62,7 +63,7 @@ def derivatives(f, s, y, s_dot, y_dot, c):
 @cache
 def compiled(name):
     """The derivatives of one of the functions, of arguments and a mask."""
-    return jax.jit(lambda *args: derivatives(partial(DROP_INS[name], **args[-1]), *args[:-1]))
+    return quick_jit(lambda *args: derivatives(partial(DROP_INS[name], **args[-1]), *args[:-1]))
 
 
 def arguments(seed, kept):
@@ -134,11 +135,11 @@ def test_second_derivatives_at_a_masked_class_s_label_are_the_same_in_either_ord
     g = np.exp(s) / np.exp(s).sum()
     of_labels = jax.jvp(lambda y: jax.grad(cross_entropy)(s, y), (y,), (along,))[1]
     np.testing.assert_allclose(of_labels, 1.5 * g - along, rtol=1e-6)
-    np.testing.assert_allclose(jax.jit(jax.grad(rate))(s), 1.5 * g - along, rtol=1e-6)
+    np.testing.assert_allclose(quick_jit(jax.grad(rate))(s), 1.5 * g - along, rtol=1e-6)
 
 
 def test_a_sigmoid_at_its_ends_has_derivatives_of_zero_along_anything():
     x = jnp.array([-inf, inf])
     first, second = jax.grad(lambda x: nn.sigmoid(x).sum()), lambda x: jax.jvp(first, (x,), (jnp.ones(2),))[1]
-    np.testing.assert_array_equal(jax.jit(first)(x), 0)
-    np.testing.assert_array_equal(jax.jit(second)(x), 0)
+    np.testing.assert_array_equal(quick_jit(first)(x), 0)
+    np.testing.assert_array_equal(quick_jit(second)(x), 0)

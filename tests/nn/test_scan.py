@@ -7,6 +7,7 @@ import pytest
 
 from manual_grads import nn
 from manual_grads.formulas import plain
+from tests.quick import quick_jit
 
 LABELS, Y = jnp.array([1, 2]), jnp.array([[0.2, 0.3, 0.5], [0.6, 0.0, 0.4]])
 # Uneven sums of what is compiled together: none can make up for another.
@@ -47,5 +48,5 @@ def test_second_derivatives_of_a_scan(pair, way, checkpoint):
         step = jax.checkpoint(step) if checkpoint else step
         return lambda x: (jax.lax.scan(step, x, None, length=3)[0] ** 2).sum()
 
-    got, want = (np.asarray(jax.jit(way, static_argnums=0)(scanned(f))) for f in pair)
+    got, want = (np.asarray(quick_jit(way, static_argnums=0)(scanned(f))) for f in pair)
     np.testing.assert_allclose(got, want, atol=1e-5 * abs(want).max())  # some hundred roundings

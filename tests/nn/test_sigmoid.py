@@ -8,6 +8,7 @@ import pytest
 import manual_grads as mg
 from manual_grads import nn
 from tests.nn.peers import assert_same, residuals
+from tests.quick import quick_jit
 
 
 def test_value_and_derivatives_are_those_of_jax():
@@ -17,7 +18,7 @@ def test_value_and_derivatives_are_those_of_jax():
 @pytest.mark.smoke
 def test_third_derivative_at_zero():
     """An even σ' whose formula has |x| in it: differentiated by autodiff, its curvature at 0 would be lost."""
-    third = jax.jit(jax.grad(jax.grad(jax.grad(nn.sigmoid))))
+    third = quick_jit(jax.grad(jax.grad(jax.grad(nn.sigmoid))))
     np.testing.assert_allclose(third(0.0), -1 / 8, rtol=1e-6)
 
 

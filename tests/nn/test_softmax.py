@@ -11,6 +11,7 @@ import manual_grads as mg
 from manual_grads import nn
 from tests.dominance import dominated, jacobian_of, ulp
 from tests.nn.peers import PEERS, assert_same, residuals
+from tests.quick import quick_jit
 
 BOTH = pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax], ids=lambda f: f.__name__)
 X = np.random.default_rng(0).normal(0, 2, (2, 3, 4))
@@ -34,7 +35,7 @@ def test_masks_of_any_shape_that_broadcasts(function):
     masks = ((-1, X[0] > 0), (1, X > 0), ((0, 1), X[:, :1] > 0), (None, np.array(True)))
 
     def masked(f):
-        return jax.jit(lambda x: [f(x, axis=axis, where=where) for axis, where in masks])(x)
+        return quick_jit(lambda x: [f(x, axis=axis, where=where) for axis, where in masks])(x)
 
     for got, want in zip(masked(function), masked(PEERS[function]), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
@@ -48,9 +49,9 @@ def test_masked_classes_cost_nothing_whatever_they_hold(function):
     want = jnp.full_like(x, masked).at[0, ::2].set(function(x[0, ::2]))
     np.testing.assert_array_equal(function(x, where=where), want)
     want = np.zeros((2, 4, 2, 4))
-    want[0, ::2, 0, ::2] = jax.jit(jax.jacobian(function))(x[0, ::2])
+    want[0, ::2, 0, ::2] = quick_jit(jax.jacobian(function))(x[0, ::2])
 
-    @jax.jit
+    @quick_jit
     def derivatives(x):
         of_x = partial(function, where=where)
         return (jax.jacrev(of_x)(x), jax.jacfwd(of_x)(x)), (jax.vjp(of_x, x)[1](x)[0], jax.jvp(of_x, (x,), (x,))[1])
@@ -142,7 +143,7 @@ def test_two_classes_with_nearly_half_each(function):
     s = np.array([0.1, 0.0, -2.0])
     g = np.exp(s) / np.exp(s).sum()
     jacobian = (np.eye(3) - g) * (g[:, None] if function is nn.softmax else 1)
-    np.testing.assert_allclose(jax.jit(jax.jacobian(function))(jnp.float32(s)), jacobian, rtol=1e-6)
+    np.testing.assert_allclose(quick_jit(jax.jacobian(function))(jnp.float32(s)), jacobian, rtol=1e-6)
 
 
 @BOTH

@@ -9,6 +9,7 @@ import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.linear_cross_entropy.truth import check, problem, truth
+from tests.quick import quick_jit
 
 OPTIONS = [{}, {"block_classes": 4}, {"block_rows": 5, "block_classes": 4}]
 
@@ -17,7 +18,12 @@ def value_and_grads(h, B, y, where=None, reduction: Any = "sum", **options):
     def summed(h, B):
         return linear_softmax_cross_entropy(h, B, y, where=where, reduction=reduction, **options).sum()
 
-    return jax.jit(jax.value_and_grad(summed, (0, 1)))(h, B)
+    return jax.value_and_grad(summed, (0, 1))(h, B)
+
+
+def of_known_labels(h, B, y, where=None, **options):
+    """The same, jitted, of labels and a mask that JAX doesn't trace."""
+    return quick_jit(lambda h, B: value_and_grads(h, B, y, where, **options))(h, B)
 
 
 @pytest.mark.parametrize(("options", "reduction"), list(zip(OPTIONS, ["mean", "sum", "none"], strict=True)))
@@ -29,10 +35,11 @@ def test_examples_left_out_cost_nothing(traced, options, reduction):
     c = keep / keep.sum() if reduction == "mean" else keep * 1.0
     want, bounds = truth(h, B, y, c)
 
-    def f(y, where):
-        return value_and_grads(h_bad, B, y, where, reduction, **options)
-
-    loss, (dh, dB) = (jax.jit(f) if traced else f)(y_bad, keep)
+    if traced:
+        f = quick_jit(lambda y, where: value_and_grads(h_bad, B, y, where, reduction, **options))
+        loss, (dh, dB) = f(y_bad, keep)
+    else:
+        loss, (dh, dB) = of_known_labels(h_bad, B, y_bad, keep, reduction=reduction, **options)
     check((want.loss, dh, dB), want, bounds, 2.0**-24)
     np.testing.assert_allclose(loss, (c * want.loss).sum(), rtol=1e-5)
     assert (dh[~keep] == 0).all()
@@ -42,7 +49,7 @@ def test_examples_left_out_cost_nothing(traced, options, reduction):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_all_left_out(reduction):
     h, B, y = np.full((5, 3), np.nan, np.float32), problem(5, 3, 7)[1], np.full(5, -100)
-    loss, grads = value_and_grads(h, B, y, False, reduction)
+    loss, grads = of_known_labels(h, B, y, False, reduction=reduction)
     assert loss == 0
     assert all((grad == 0).all() for grad in grads)
 
@@ -50,14 +57,14 @@ def test_all_left_out(reduction):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_no_examples(reduction):
     B = problem(5, 3, 7)[1]
-    loss, (dh, dB) = value_and_grads(np.zeros((0, 3), np.float32), B, np.zeros(0, int), reduction=reduction)
+    loss, (dh, dB) = of_known_labels(np.zeros((0, 3), np.float32), B, np.zeros(0, int), reduction=reduction)
     assert loss == 0
     assert dh.shape == (0, 3)
     assert (dB == 0).all()
 
 
 def test_no_hidden_units():
-    loss, (dh, dB) = value_and_grads(np.zeros((5, 0), np.float32), np.zeros((7, 0), np.float32), np.zeros(5, int))
+    loss, (dh, dB) = of_known_labels(np.zeros((5, 0), np.float32), np.zeros((7, 0), np.float32), np.zeros(5, int))
     np.testing.assert_allclose(loss, 5 * np.log(7), rtol=1e-6)
     assert (dh.shape, dB.shape) == ((5, 0), (7, 0))
 
@@ -66,7 +73,7 @@ def test_no_hidden_units():
 def test_one_example_without_batch_axes():
     h, B, y = problem(1, 3, 7)
     want, bounds = truth(h, B, y, np.ones(1))
-    loss, (dh, dB) = value_and_grads(h[0], B, int(y[0]))
+    loss, (dh, dB) = of_known_labels(h[0], B, int(y[0]))
     assert loss.shape == ()
     check((loss[None], dh[None], dB), want, bounds, 2.0**-24)
 
@@ -74,7 +81,7 @@ def test_one_example_without_batch_axes():
 @pytest.mark.parametrize(("options", "reduction"), list(zip(OPTIONS, ["none", "mean", "sum"], strict=True)))
 def test_a_traced_label_outside_the_classes_gives_nan(options, reduction):
     h, B, y = problem(12, 3, 11)
-    f = jax.jit(lambda y: value_and_grads(h, B, y, reduction=reduction, **options))
+    f = quick_jit(lambda y: value_and_grads(h, B, y, reduction=reduction, **options))
     for label in (-1, 11, 2**31 - 1, -(2**31)):
         loss, (dh, dB) = f(np.append(y[1:], label).astype(np.int32))
         assert np.isnan(loss)
@@ -95,7 +102,7 @@ def test_a_known_label_outside_the_classes_is_refused(label):
 def test_a_known_label_that_no_class_has_is_never_another_class_s_where_the_mask_is_traced():
     h, B, y = problem(3, 2, 11)
     y = np.append(y[1:], 2**32 + 1)
-    f = jax.jit(lambda where: linear_softmax_cross_entropy(h, B, y, where=where))
+    f = quick_jit(lambda where: linear_softmax_cross_entropy(h, B, y, where=where))
     assert np.isnan(f(np.ones(3, bool)))
     assert np.isfinite(f(np.array([True, True, False])))
 
@@ -104,7 +111,7 @@ def test_a_known_label_that_no_class_has_is_never_another_class_s_where_the_mask
 def test_labels_of_any_integer_dtype(dtype):
     h, B, _ = problem(3, 2, 300)
     y = np.array([1, 100, 7])
-    loss = jax.jit(
+    loss = quick_jit(
         lambda: [linear_softmax_cross_entropy(h, B, labels) for labels in (y, jnp.asarray(y, dtype), y.tolist())]
     )
     assert len(set(map(float, loss()))) == 1
@@ -115,14 +122,17 @@ def test_an_ignored_label_takes_no_part_in_any_integer_dtype(dtype):
     """255 is what −100 can't be in uint8; known and traced; and no label of uint8 is −100."""
     h, B, _ = problem(3, 2, 11)
     labels = np.array([1, 255, 3], dtype)
-    want = linear_softmax_cross_entropy(h[::2], B, labels[::2])
-    for given in (labels, jnp.asarray(labels)):
-        np.testing.assert_allclose(linear_softmax_cross_entropy(h, B, given, ignore_index=255), want, rtol=1e-6)
-    np.testing.assert_allclose(
-        jax.jit(lambda y: linear_softmax_cross_entropy(h, B, y, ignore_index=255))(labels), want, rtol=1e-6
-    )
     kept = jnp.asarray(labels[::2])
-    np.testing.assert_allclose(linear_softmax_cross_entropy(h[::2], B, kept, ignore_index=-100), want, rtol=1e-6)
+    ignored = {"ignore_index": 255}
+
+    @quick_jit
+    def losses(traced):
+        known = [linear_softmax_cross_entropy(h, B, given, **ignored) for given in (labels, jnp.asarray(labels))]
+        of_kept = linear_softmax_cross_entropy(h[::2], B, kept, ignore_index=-100)
+        return [*known, linear_softmax_cross_entropy(h, B, traced, **ignored), of_kept]
+
+    want = quick_jit(lambda: linear_softmax_cross_entropy(h[::2], B, labels[::2]))()
+    np.testing.assert_allclose(losses(labels), [want] * 4, rtol=1e-6)
     with pytest.raises(ValueError, match="labels holds 255"):
         linear_softmax_cross_entropy(h, B, labels, ignore_index=-100)
 
@@ -131,7 +141,7 @@ def test_a_traced_label_outside_the_classes_is_nan_with_any_option():
     h, B, y = problem(4, 3, 11)
     options = {"bias": np.zeros(11, np.float32), "class_weights": np.zeros(11, np.float32)}
     options |= {"label_smoothing": 0.1, "z_loss": 0.1, "soft_cap": 2.0, "logit_scale": 2.0}
-    f = jax.jit(lambda y: value_and_grads(h, B, y, reduction="none", **options))
+    f = quick_jit(lambda y: value_and_grads(h, B, y, reduction="none", **options))
     loss, (dh, _) = f(np.append(y[1:], 11).astype(np.int32))
     assert np.isnan(loss)
     np.testing.assert_array_equal(np.isnan(dh).all(1), [False, False, False, True])

@@ -10,6 +10,7 @@ import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.linear_cross_entropy.truth import check, problem, truth
+from tests.quick import quick_jit
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53, "bfloat16": 2.0**-24, "float16": 2.0**-24}
 STORED = {"float32": 0, "float64": 0, "bfloat16": 2.0**-8, "float16": 2.0**-11}
@@ -23,7 +24,7 @@ def weights_of(reduction, count):
     return {"sum": np.ones(count), "mean": np.full(count, 1 / count), "none": np.linspace(-1, 1, count)}[reduction]
 
 
-def result(h, B, y, reduction, transform=jax.jit, **options):
+def result(h, B, y, reduction, transform=quick_jit, **options):
     """What `Result` has, the gradients being those of the reduced loss; for "none", of a weighted sum."""
 
     def reduced(h, B):
@@ -109,7 +110,7 @@ def test_saturated_examples_keep_their_digits():
     """The label has nearly all the probability: 1 − g_y and R are small, and no difference of larger numbers."""
     h, B, y = np.array([[20], [30]], np.float32), np.array([[1], [0], [0], [0]], np.float32), np.array([0, 0])
     want, _ = truth(h, B, y, np.ones(2))
-    for value, true in zip(result(h, B, y, "sum", block_classes=3), want, strict=False):
+    for value, true in zip(result(h, B, y, "sum", jax.jit, block_classes=3), want, strict=False):
         assert (true != 0).all()
         np.testing.assert_allclose(value, true, rtol=16 * 2.0**-24)  # the logits are exact: a few roundings are left
 
@@ -131,12 +132,12 @@ def test_vmap_and_batch_axes(reduction):
     def grads(h, B, y):
         return jax.grad(lambda h, B: loss(h, B, y).sum(), (0, 1))(h, B)
 
-    mapped = jax.jit(jax.vmap(grads, (0, None, 0)))(h.reshape(3, 4, 3), B, y.reshape(3, 4))
+    mapped = quick_jit(jax.vmap(grads, (0, None, 0)))(h.reshape(3, 4, 3), B, y.reshape(3, 4))
     for i in range(3):
         c = np.full(4, 1 / 4) if reduction == "mean" else np.ones(4)
         want, bounds = truth(h[4 * i : 4 * i + 4], B, y[4 * i : 4 * i + 4], c)
         check((want.loss, mapped[0][i], mapped[1][i]), want, bounds, ROUNDOFF["float32"])
-    batched = jax.jit(grads)(h.reshape(3, 4, 3), B, y.reshape(3, 4))
+    batched = quick_jit(grads)(h.reshape(3, 4, 3), B, y.reshape(3, 4))
     want, bounds = truth(h, B, y, np.full(12, 1 / 12) if reduction == "mean" else np.ones(12))
     check((want.loss, batched[0].reshape(12, 3), batched[1]), want, bounds, ROUNDOFF["float32"])
 
@@ -154,7 +155,7 @@ def test_under_checkpoint_and_scan(reduction):
         return jax.lax.scan(step, 0.0, parts)[0]
 
     want, bounds = truth(h, B, y, np.ones(12))
-    check((want.loss, *jax.jit(jax.grad(total, (0, 1)))(h, B)), want, bounds, ROUNDOFF["float32"])
+    check((want.loss, *quick_jit(jax.grad(total, (0, 1)))(h, B)), want, bounds, ROUNDOFF["float32"])
 
 
 def test_forward_mode_and_second_derivatives():
@@ -174,7 +175,7 @@ def test_forward_mode_and_second_derivatives():
             "reverse over reverse": jax.grad(lambda h, B: (jax.grad(f)(h, B) * t[0]).sum(), (0, 1))(h, B),
         }
 
-    got, want = (jax.jit(partial(derivatives, f))(h, B) for f in (mine, other))
+    got, want = (quick_jit(partial(derivatives, f))(h, B) for f in (mine, other))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, want)
 
 
@@ -185,8 +186,9 @@ def test_second_derivatives_in_bfloat16():
     def along_itself(f, h, B):
         return jax.jvp(jax.grad(f, (0, 1)), (h, B), (h, B))[1]
 
-    got = jax.jit(partial(along_itself, lambda h, B: linear_softmax_cross_entropy(h, B, y, block_classes=3)))(h, B)
-    want = along_itself(lambda h, B: dense(h, B, y).mean(), *(jnp.asarray(x, jnp.float32) for x in (h, B)))
+    got = quick_jit(partial(along_itself, lambda h, B: linear_softmax_cross_entropy(h, B, y, block_classes=3)))(h, B)
+    exact = (jnp.asarray(x, jnp.float32) for x in (h, B))
+    want = quick_jit(partial(along_itself, lambda h, B: dense(h, B, y).mean()))(*exact)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(jnp.float32(a), b, atol=2.0**-6 * abs(b).max())  # of the largest, 4 roundings
 
@@ -194,7 +196,7 @@ def test_second_derivatives_in_bfloat16():
 def test_the_rate_of_16_bits_is_added_up_in_float32():
     """Along a direction of the weights alone, whose gradient is kept in bfloat16."""
     h, B, y = problem(13, 3, 29, "bfloat16")
-    f = jax.jit(lambda B: jax.jvp(lambda B: linear_softmax_cross_entropy(h, B, y), (B,), (B,)))
+    f = quick_jit(lambda B: jax.jvp(lambda B: linear_softmax_cross_entropy(h, B, y), (B,), (B,)))
     value, rate = f(jnp.asarray(B))
     assert value.dtype == rate.dtype == jnp.float32
     want, _ = truth(h, B, y, np.full(13, 1 / 13))
@@ -216,14 +218,14 @@ def test_float16_survives_loss_scaling():
         return 2.0**15 * linear_softmax_cross_entropy(h, B, y, block_classes=2)
 
     want, bounds = truth(h, B, y, np.full(512, 2.0**15 / 512), G_roundoff=STORED["float16"] / ROUNDOFF["float16"])
-    got = jax.jit(jax.grad(scaled, (0, 1)))(h, B)
+    got = quick_jit(jax.grad(scaled, (0, 1)))(h, B)
     check((want.loss, *got), want, bounds, ROUNDOFF["float16"], STORED["float16"])
 
 
 @pytest.mark.parametrize("argument", [0, 1])
 def test_one_gradient_alone(argument):
     h, B, y = problem(13, 3, 29)
-    f = jax.jit(jax.grad(lambda h, B: linear_softmax_cross_entropy(h, B, y, block_classes=7), argument))
+    f = quick_jit(jax.grad(lambda h, B: linear_softmax_cross_entropy(h, B, y, block_classes=7), argument))
     want, bounds = truth(h, B, y, np.full(13, 1 / 13))
     both = [want.dh, want.dB]
     both[argument] = f(h, B)

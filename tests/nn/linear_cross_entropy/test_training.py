@@ -11,6 +11,7 @@ import pytest
 
 from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.linear_cross_entropy.dense import dense
+from tests.quick import quick_jit
 
 VOCABULARY, WIDTH, LENGTH, BATCH, PAD = 101, 16, 7, 6, 0
 NUMBERS: dict[str, Any] = {"label_smoothing": 0.1, "z_loss": 1e-3, "soft_cap": 20.0}
@@ -58,7 +59,7 @@ def trained(loss, weights, text, steps):
     """The losses of some steps of Adam."""
     optimizer = optax.adam(1e-2)
 
-    @jax.jit
+    @quick_jit
     def step(weights, state):
         value, gradient = jax.value_and_grad(loss)(weights, text)
         update, state = optimizer.update(gradient, state, weights)
@@ -87,7 +88,7 @@ def test_gradients_added_up_over_small_batches_are_the_large_batch_s():
     random = np.random.default_rng(1)
     weights, text = model(random, "float32"), jnp.asarray(tokens(random))
 
-    @jax.jit
+    @quick_jit
     def accumulated(weights):
         def add(total, part):
             return jax.tree.map(jnp.add, total, jax.grad(partial(ours, reduction="sum"))(weights, part)), None
@@ -95,7 +96,7 @@ def test_gradients_added_up_over_small_batches_are_the_large_batch_s():
         total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, weights), text.reshape(3, 2, -1))
         return jax.tree.map(lambda x: x / (text[:, 1:] != PAD).sum(), total)
 
-    want = jax.jit(jax.grad(theirs))(weights, text)
+    want = quick_jit(jax.grad(theirs))(weights, text)
     for got, true in zip(*map(jax.tree.leaves, (accumulated(weights), want)), strict=True):
         np.testing.assert_allclose(got, true, rtol=1e-4, atol=1e-6)
 
