@@ -9,6 +9,7 @@ from manual_grads.derivations.source import source
 from manual_grads.formulas import textbook
 from manual_grads.formulas.inputs import as_distribution
 from manual_grads.rules import RULES, Sizes
+from tests.quick import quick_jit
 from tests.registry import with_labels
 
 DERIVED = [rule for rule in RULES.values() if rule.equation and rule.equation != "beyond"]
@@ -36,8 +37,8 @@ def test_it_equals_what_the_rule_claims(rule, soft_labels):
     assert form
     with jax.enable_x64(True):
         args = rule.example(jax.random.key(0), jnp.dtype("float64"), Sizes(soft_labels=soft_labels))
-        expected = rule.by(rule.forward)(*args)
         classes = jnp.zeros(Sizes().classes)
         typed = [as_distribution(a, classes) if jnp.issubdtype(a.dtype, jnp.integer) else a for a in args]
+        got, expected = quick_jit(lambda typed, args: (form(*typed), rule.by(rule.forward)(*args)))(typed, args)
         # Numbers of a few units, of which some ten roundings are taken; 64 are allowed.
-        chex.assert_trees_all_close(form(*typed), expected, rtol=0, atol=64 * 2.0**-53)
+        chex.assert_trees_all_close(got, expected, rtol=0, atol=64 * 2.0**-53)

@@ -11,6 +11,7 @@ from manual_grads.accuracy.peers import PEERS
 from manual_grads.derivations import task18, task19_1, task19_2, task19_3, task21
 from manual_grads.formulas import plain
 from manual_grads.rules import FLOATS
+from tests.quick import quick_jit
 
 LN2, LN3 = np.log(2), np.log(3)
 
@@ -51,9 +52,9 @@ def test_value_is_the_documents(name, dtype, jit, batch):
     with jax.enable_x64(True):
         drawn = [draw(kind, random, batch) for kind in kinds]
         args = [jnp.asarray(arg, dtype if arg.dtype == float else jnp.int32) for arg in drawn]
-        got = (jax.jit(function) if jit else function)(*args)
+        got = (quick_jit(function) if jit else function)(*args)
         exact = [arg.astype(jnp.float64) if arg.dtype == jnp.dtype(dtype) else arg for arg in args]
-        peer = jax.jit(PEERS[getattr(plain, name)])(*exact)
+        peer = quick_jit(PEERS[getattr(plain, name)])(*exact)
     assert got.dtype == jnp.dtype(dtype)
     chex.assert_shape(got, peer.shape)
     # One rounding to the dtype, and a few in float32 or better before it, relative to terms of a few units.
@@ -83,18 +84,24 @@ def test_a_distribution_is_a_weighted_sum_of_labels(name):
 @pytest.mark.smoke
 def test_numbers_known_by_heart():
     with jax.enable_x64(True):
-        chex.assert_trees_all_close(mg.sigmoid(jnp.array([0, LN3])), jnp.array([0.5, 0.75]), rtol=1e-15)
-        chex.assert_trees_all_close(mg.sigmoid_grad(jnp.array([0, LN3])), jnp.array([0.25, 0.1875]), rtol=1e-15)
-        s = jnp.array([0, LN2, 0])
-        chex.assert_trees_all_close(mg.softmax(s), jnp.array([0.25, 0.5, 0.25]), rtol=1e-15)
-        chex.assert_trees_all_close(mg.log_softmax(s), -jnp.log(jnp.array([4.0, 2, 4])), rtol=1e-15)
-        jacobian = jnp.array([[3, -2, -1], [-2, 4, -2], [-1, -2, 3]]) / 16
-        chex.assert_trees_all_close(mg.softmax_jacobian(s), jacobian, rtol=1e-15)
-        chex.assert_trees_all_close(mg.softmax_cross_entropy(s, 0), 2 * LN2, rtol=1e-15)
-        chex.assert_trees_all_close(mg.softmax_cross_entropy_grad(s, 0), jnp.array([-0.75, 0.5, 0.25]), rtol=1e-15)
-        chex.assert_trees_all_close(mg.softmax_cross_entropy_hessian(s, 0), jacobian, rtol=1e-15)
-        chex.assert_trees_all_close(mg.logloss(jnp.array([0.25, 0.75]), 0), 2 * LN2, rtol=1e-15)
-        chex.assert_trees_all_close(mg.logloss_grad(jnp.array([0.25, 0.75]), 0), jnp.array([-4.0, 0]), rtol=1e-15)
+        z, s, probs = jnp.array([0, LN3]), jnp.array([0, LN2, 0]), jnp.array([0.25, 0.75])
+        jacobian = np.array([[3, -2, -1], [-2, 4, -2], [-1, -2, 3]]) / 16
+        known = {
+            mg.sigmoid: ((z,), [0.5, 0.75]),
+            mg.sigmoid_grad: ((z,), [0.25, 0.1875]),
+            mg.softmax: ((s,), [0.25, 0.5, 0.25]),
+            mg.log_softmax: ((s,), -np.log([4, 2, 4])),
+            mg.softmax_jacobian: ((s,), jacobian),
+            mg.softmax_cross_entropy: ((s, 0), 2 * LN2),
+            mg.softmax_cross_entropy_grad: ((s, 0), [-0.75, 0.5, 0.25]),
+            mg.softmax_cross_entropy_hessian: ((s, 0), jacobian),
+            mg.logloss: ((probs, 0), 2 * LN2),
+            mg.logloss_grad: ((probs, 0), [-4, 0]),
+        }
+        args_of = [args for args, _ in known.values()]
+        found = quick_jit(lambda args_of: [f(*args) for f, args in zip(known, args_of, strict=True)])(args_of)
+    for got, (function, (_, want)) in zip(found, known.items(), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-15, err_msg=function.__name__)
 
 
 def test_the_four_factors_multiply_to_the_gradient():
@@ -102,9 +109,9 @@ def test_the_four_factors_multiply_to_the_gradient():
     with jax.enable_x64(True):
         x, A, B = random.normal(size=(2, 5)), random.normal(size=(4, 5)), random.normal(size=(3, 4))
         labels = np.array([2, 0])
-        dR_dv, dv_dsigma, dsigma_dw, dw_dx = jax.jit(mg.two_layer_jacobians)(x, A, B, labels)
+        dR_dv, dv_dsigma, dsigma_dw, dw_dx = quick_jit(mg.two_layer_jacobians)(x, A, B, labels)
         product = jnp.einsum("nk,nkh,nhj,nji->ni", dR_dv, dv_dsigma, dsigma_dw, dw_dx)
-        chex.assert_trees_all_close(product, jax.jit(mg.two_layer_grads)(x, A, B, labels)[0], rtol=1e-14, atol=1e-16)
+        chex.assert_trees_all_close(product, quick_jit(mg.two_layer_grads)(x, A, B, labels)[0], rtol=1e-14, atol=1e-16)
 
 
 @pytest.mark.smoke
@@ -116,9 +123,9 @@ def test_mixed_dtypes_give_each_gradient_its_own():
     )
     labels = jnp.array([2, 0])
     assert mg.two_layer_loss(x, A, B, labels).dtype == jnp.float32
-    grads = jax.jit(mg.two_layer_grads)(x, A, B, labels)
+    grads = quick_jit(mg.two_layer_grads)(x, A, B, labels)
     assert [g.dtype for g in grads] == [jnp.float32, jnp.bfloat16, jnp.float16]
-    autodiff = jax.jit(jax.grad(lambda x, A, B: mg.two_layer_loss(x, A, B, labels).sum(), argnums=(0, 1, 2)))(x, A, B)
+    autodiff = quick_jit(jax.grad(lambda x, A, B: mg.two_layer_loss(x, A, B, labels).sum(), argnums=(0, 1, 2)))(x, A, B)
     for mine, jaxs in zip(grads, autodiff, strict=True):
         np.testing.assert_allclose(
             np.asarray(mine, np.float32), np.asarray(jaxs, np.float32), rtol=float(jnp.finfo(mine.dtype).eps), atol=1e-6

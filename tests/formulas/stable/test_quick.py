@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manual_grads.formulas.stable import cross_entropy, quick, rows, softmax
+from tests.quick import quick_jit
 
 # One reduction; in groups; a prime number; many. The rest is at the other side of a limit.
 CLASSES = [5, 24, 17, 64, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 4, 16, 32, 33, 63, 65, 1000, 4096))]
@@ -46,23 +47,28 @@ def draw(classes, examples=12):
     }
 
 
-def in_float64(chosen, args):
+def taken(rest, drawn):
+    """The arguments of a form: the logits, and what it takes beside them."""
+    return [drawn[x] for x in ("s", *rest)]
+
+
+def in_float64(names, drawn):
+    """What the careful forms of these names give for what is drawn."""
     with jax.enable_x64(True):
-        return jax.jit(chosen.careful)(
-            *(jnp.asarray(x, np.float64 if x.dtype == np.float32 else x.dtype) for x in args)
-        )
+        exact = {x: jnp.asarray(a, np.float64 if a.dtype == np.float32 else a.dtype) for x, a in drawn.items()}
+        forms = {name: (FORMS[name][0].careful, FORMS[name][2]) for name in names}
+        return quick_jit(lambda exact: {name: form(*taken(rest, exact)) for name, (form, rest) in forms.items()})(exact)
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("classes", CLASSES)
 def test_every_form_is_right_where_it_says_so(classes):
     drawn = draw(classes)
-    forms = {name: (chosen, form, [drawn[x] for x in ("s", *rest)]) for name, (chosen, form, rest) in FORMS.items()}
-    found = jax.jit(lambda: {name: form(*map(jnp.asarray, args)) for name, (_, form, args) in forms.items()})()
-    for name, (chosen, _, args) in forms.items():
-        results, right = found[name]
+    found = quick_jit(lambda drawn: {name: form(*taken(rest, drawn)) for name, (_, form, rest) in FORMS.items()})(drawn)
+    wanted = in_float64(FORMS, drawn)
+    for name, (results, right) in found.items():
         assert right.mean() > 0.5, name
-        for result, want in zip(jax.tree.leaves(results), jax.tree.leaves(in_float64(chosen, args)), strict=True):
+        for result, want in zip(jax.tree.leaves(results), jax.tree.leaves(wanted[name]), strict=True):
             np.testing.assert_allclose(result[right], np.asarray(want)[right], rtol=RTOL, atol=ATOL, err_msg=name)
 
 
@@ -73,18 +79,21 @@ def test_a_saturated_example_keeps_its_digits(classes):
     i, one_hot = jnp.ones(2, jnp.int32), jnp.zeros((2, classes)).at[:, 1].set(1)
     others = (classes - 1) * np.exp(-20.0)
     small = others / (1 + others)
-    (loss_beside_gradient, _), right_beside_gradient = quick.index_loss_and_gradient(s, i)
-    found = {
-        "index loss and gradient": ((loss_beside_gradient, right_beside_gradient), np.log1p(others)),
-        "index loss": (quick.index_loss(s, i), np.log1p(others)),
-        "log-softmax": (quick.log_probabilities(s), -np.log1p(others)),
-        "index vjp": (quick.index_vjp(s, i, jnp.ones(2)), -small),
-        "index jvp": (quick.index_jvp(s, i, 1 + 2 * one_hot), -2 * small),
-        "distribution loss": (quick.distribution_loss(s, one_hot), np.log1p(others)),
-        "distribution vjp": (quick.distribution_vjp(s, one_hot, jnp.ones(2)), -small),
-        "Jacobian product": (quick.jacobian_product(s, 1 + 2 * one_hot, jnp.ones(2)), 2 * small * (1 - small)),
+    wanted = {
+        "index loss and gradient": np.log1p(others),
+        "index loss": np.log1p(others),
+        "log-softmax": -np.log1p(others),
+        "index vjp": -small,
+        "index jvp": -2 * small,
+        "distribution loss": np.log1p(others),
+        "distribution vjp": -small,
+        "Jacobian product": 2 * small * (1 - small),
     }
-    for name, ((result, right), want) in found.items():
+    drawn = {"s": s, "i": i, "y": one_hot, "t": 1 + 2 * one_hot, "c": jnp.ones(2)}
+    found = quick_jit(lambda drawn: {name: FORMS[name][1](*taken(FORMS[name][2], drawn)) for name in wanted})(drawn)
+    for name, want in wanted.items():
+        result, right = found[name]
+        result = result[0] if name == "index loss and gradient" else result
         assert right.all(), name
         np.testing.assert_allclose(result if result.ndim == 1 else result[:, 1], want, rtol=RTOL, err_msg=name)
 
@@ -98,19 +107,29 @@ def test_rows_that_need_care_are_said_to(classes):
     s[4], s[4, :2] = -50, (-200, 0.5)  # flushed, too, but then so is its g
     s = jnp.asarray(s)
     zero = jnp.zeros(8, jnp.int32)
-    right = {
-        "softmax": quick.probabilities(s)[1],
-        "index vjp": quick.index_vjp(s, zero + 1, jnp.ones(8))[1],
-        "distribution vjp": quick.distribution_vjp(s, jax.nn.one_hot(zero + 1, classes), jnp.ones(8))[1],
-    }
-    for name, rows_right in right.items():
-        assert rows_right.tolist() == [False, False, False, False, name == "softmax", False, False, True], name
-    assert not quick.probabilities(s[3:4])[1]  # whatever the other rows' smallest logits are
-    assert quick.log_probabilities(s)[1].tolist() == [False, False, False, True, False, False, False, True]
+    one_hot = jax.nn.one_hot(zero + 1, classes)
+
+    @quick_jit
+    def is_right(s):
+        masked = s[7:].at[:, 0].set(-jnp.inf)
+        return {
+            "softmax": quick.probabilities(s)[1],
+            "index vjp": quick.index_vjp(s, zero + 1, jnp.ones(8))[1],
+            "distribution vjp": quick.distribution_vjp(s, one_hot, jnp.ones(8))[1],
+            "one row alone": quick.probabilities(s[3:4])[1],  # whatever the other rows' smallest logits are
+            "log-softmax": quick.log_probabilities(s)[1],
+            "index loss": quick.index_loss(s, zero)[1],
+            "no weight on no probability": quick.distribution_loss(masked, one_hot[7:])[1],
+        }
+
+    right = {name: rows_right.tolist() for name, rows_right in is_right(s).items()}
+    for name in ("softmax", "index vjp", "distribution vjp"):
+        assert right[name] == [False, False, False, False, name == "softmax", False, False, True], name
+    assert right["one row alone"] == [False]
+    assert right["log-softmax"] == [False, False, False, True, False, False, False, True]
     # A label whose exponential is 0 has an infinite loss by that.
-    assert quick.index_loss(s, zero)[1].tolist() == [False] * 3 + [False, False, False, False, True]
-    # 0 · ∞, where a class without weight has no probability.
-    assert not quick.distribution_loss(s[7:].at[:, 0].set(-jnp.inf), jax.nn.one_hot(zero[7:] + 1, classes))[1].any()
+    assert right["index loss"] == [False] * 3 + [False, False, False, False, True]
+    assert right["no weight on no probability"] == [False]  # 0 · ∞
 
 
 @pytest.mark.parametrize("classes", [3, 10, 40, 100])
@@ -121,11 +140,11 @@ def test_products_of_an_exponential_lose_nothing_that_its_share_would_not(classe
     size = np.float32(size)
     drawn["s"] = np.float32(offset + drawn["t"] / 2)  # near one another: a row done with care is one with its block
     drawn["t"], drawn["y"] = drawn["t"] * size, drawn["y"] * size
-    for name in ("Jacobian product", "index jvp", "distribution vjp"):
-        chosen, _, rest = FORMS[name]
-        args = [drawn[x] for x in ("s", *rest)]
-        got = np.asarray(jax.jit(chosen)(*args), np.float64) / size
-        np.testing.assert_allclose(got, np.asarray(in_float64(chosen, args)) / size, rtol=RTOL, atol=ATOL, err_msg=name)
+    names = ("Jacobian product", "index jvp", "distribution vjp")
+    found = quick_jit(lambda drawn: {name: FORMS[name][0](*taken(FORMS[name][2], drawn)) for name in names})(drawn)
+    for name, want in in_float64(names, drawn).items():
+        got = np.asarray(found[name], np.float64) / size
+        np.testing.assert_allclose(got, np.asarray(want) / size, rtol=RTOL, atol=ATOL, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -136,11 +155,9 @@ def test_what_is_chosen_is_right_in_every_row(name):
     chosen, _, rest = FORMS[name]
     drawn = draw(5, examples=1200)
     drawn["s"][:6, 0], drawn["s"][700] = (-95, 95, 300, -300, 70, 45), -95
-    args = [drawn[x] for x in ("s", *rest)]
-    assert rows.is_quick(jnp.asarray(args[0]))
-    for got, want in zip(
-        jax.tree.leaves(jax.jit(chosen)(*args)), jax.tree.leaves(in_float64(chosen, args)), strict=True
-    ):
+    assert rows.is_quick(jnp.asarray(drawn["s"]))
+    found, wanted = quick_jit(chosen)(*taken(rest, drawn)), in_float64([name], drawn)[name]
+    for got, want in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(got, want, rtol=RTOL, atol=ATOL)
 
 
@@ -162,9 +179,9 @@ def test_rows_of_odd_numbers_are_those_of_the_careful_form(classes):
     s[block:] = drawn["t"][block:]  # no row of these blocks needs care
     drawn["i"][::7], drawn["y"][1::9], drawn["c"][::13], drawn["t"][3::17, 1] = classes, 0, 0, np.inf
     for name, (chosen, _, rest) in FORMS.items():
-        args = [jnp.asarray(drawn[x]) for x in ("s", *rest)]
-        alone = jax.jit(jax.vmap(chosen.careful))(*args)
-        for got, want in zip(jax.tree.leaves(jax.jit(chosen)(*args)), jax.tree.leaves(alone), strict=True):
+        args = list(map(jnp.asarray, taken(rest, drawn)))
+        alone = quick_jit(jax.vmap(chosen.careful))(*args)
+        for got, want in zip(jax.tree.leaves(quick_jit(chosen)(*args)), jax.tree.leaves(alone), strict=True):
             for kind in (np.isnan, np.isposinf, np.isneginf):
                 np.testing.assert_array_equal(kind(got), kind(want), err_msg=name)
             finite = np.isfinite(want)
