@@ -8,6 +8,7 @@ import pytest
 import manual_grads as mg
 from manual_grads.rules import RULES, Sizes
 from tests.edge_contract.functions import network
+from tests.quick import quick_jit
 
 NAN, LN3 = np.nan, np.log(3)
 A, B = np.array([[1.0], [-1.0]]), np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 4.0]])
@@ -58,8 +59,8 @@ def test_sums_over_a_batch(dtype):
         inputs, nan_input, *weights, cotangents = (
             jnp.array(numbers, dtype) for numbers in ([[2], [1]], [[NAN], [1]], A, B, [0, 1])
         )
-        _, *nan_input = jax.jit(mg.two_layer_grads)(nan_input, *weights, jnp.array([0, 1]))
-        _, *nan_label = jax.jit(mg.two_layer_vjp)(inputs, *weights, jnp.array([3, 1]), cotangents)
+        _, *nan_input = quick_jit(mg.two_layer_grads)(nan_input, *weights, jnp.array([0, 1]))
+        _, *nan_label = quick_jit(mg.two_layer_vjp)(inputs, *weights, jnp.array([3, 1]), cotangents)
     for gradient in (*nan_input, *nan_label):
         assert np.isnan(gradient).all()
 
@@ -69,9 +70,9 @@ def test_sums_over_a_batch(dtype):
     ("dtype", "call"),
     [
         pytest.param("float32", lambda f: f, id="float32-eager"),
-        *(pytest.param(dtype, jax.jit, id=f"{dtype}-jit") for dtype in ("float32", "bfloat16")),
+        *(pytest.param(dtype, quick_jit, id=f"{dtype}-jit") for dtype in ("float32", "bfloat16")),
         *(
-            pytest.param(dtype, jax.jit, id=f"{dtype}-jit", marks=pytest.mark.everything)
+            pytest.param(dtype, quick_jit, id=f"{dtype}-jit", marks=pytest.mark.everything)
             for dtype in ("float16", "float64")
         ),
     ],
