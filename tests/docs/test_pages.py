@@ -3,6 +3,9 @@
 import linecache
 import re
 import textwrap
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,18 +18,31 @@ WRITTEN = [
     page for folder in (".", "document", "howto", "explanation") for page in sorted((DOCS / folder).glob("*.md"))
 ]
 RUN = [page for page in WRITTEN if cells(page)]
-NOTEBOOK = DOCS / "notebook.md"
+NOTEBOOK, LARGE = DOCS / "notebook.md", DOCS / "howto" / "large-vocabularies.md"
 NEEDED = {"training": ["flax", "equinox"]}  # flax isn't in the extra `test`, but in `docs`
 
 
-def run(page, code=None):
-    """The names that a page's cells leave, run in order."""
-    names = {}
-    for i, cell in enumerate(code or cells(page)):
+@cache
+def run(page):
+    """The names that a page's cells leave, run in order, and what they print."""
+    names, printed = {}, StringIO()
+    for i, cell in enumerate(lesson(page)):
         file = f"{page.stem}, cell {i + 1}"
         linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)  # as a notebook's kernel does
-        exec(compile(cell, file, "exec"), names)
-    return names
+        with redirect_stdout(printed):
+            exec(compile(cell, file, "exec"), names)
+    return names, printed.getvalue()
+
+
+def lesson(page):
+    """A page's cells but for exercises, which are not right before they are done."""
+    before_exercises = page.read_text(encoding="utf-8").split("## Exercises")[0]
+    return [cell for cell in cells(page) if cell in before_exercises]
+
+
+def one_worker(page):
+    """The tests of a page are one worker's: it is run once."""
+    return pytest.mark.xdist_group(page.stem)
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +52,11 @@ def pictures(monkeypatch):
 
 
 @pytest.mark.filterwarnings("default")  # of the other libraries on a page
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_a_page_s_code_runs(page, capsys):
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem, marks=one_worker(page)) for page in RUN])
+def test_a_page_s_code_runs(page):
     for name in NEEDED.get(page.stem, ()):
         pytest.importorskip(name)
-    run(page)
-    printed = capsys.readouterr().out
+    _, printed = run(page)
     assert printed
     assert not re.search(r"(?:^|\s)False$", printed, re.MULTILINE)  # what a page claims, it prints as True
 
@@ -52,16 +67,16 @@ def test_the_pages_are_there():
     assert len(RUN) >= 10
 
 
+@one_worker(LARGE)
 def test_the_losses_of_large_vocabularies_keep_what_the_page_says():
-    names = run(DOCS / "howto" / "large-vocabularies.md")
+    names, _ = run(LARGE)
     assert names["memory"](names["lean"]) < names["memory"](names["dense"]) / 30
 
 
+@one_worker(NOTEBOOK)
 def test_each_exercise_is_wrong_as_it_stands_and_its_answer_right(capsys):
-    page = NOTEBOOK.read_text(encoding="utf-8")
-    lesson, exercises = page.split("## Exercises")
-    names = run(NOTEBOOK, [cell for cell in cells(NOTEBOOK) if cell in lesson])
-    capsys.readouterr()
+    exercises = NOTEBOOK.read_text(encoding="utf-8").split("## Exercises")[1]
+    names = dict(run(NOTEBOOK)[0])
     asked = [cell for cell in cells(NOTEBOOK) if cell in exercises]
     answers = re.findall(
         r"<details><summary>Answer</summary>\n\n```python\n(.*?)```\n\n</details>", exercises, re.DOTALL
