@@ -1,6 +1,7 @@
 """`manual-grads train`: what is learned, that the ways agree, and what a wrong gradient does."""
 
 import json
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from manual_grads.__main__ import main, parser
 from manual_grads.training import comparison, digits, large, words
 
 SLOW = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("train")  # one worker, so that what several tests need is computed once
 
 
 @pytest.fixture
@@ -20,7 +22,39 @@ def few_classes(monkeypatch):
     monkeypatch.setattr(large, "EXAMPLES", 128)
     monkeypatch.setattr(words, "STEPS", 3)
     monkeypatch.setattr(words, "BATCH", 4)
+    monkeypatch.setattr(words, "HELD_OUT", 200)
     monkeypatch.setattr(words, "GAIN", -100)
+
+
+# What the demonstrations come to where a test looks at another one: each is computed once.
+TRAIN_DIGITS, TRAIN_MANY, TRAIN_WORDS = digits.train, large.train, words.train
+
+
+@cache
+def of_digits(epochs, seed):
+    return TRAIN_DIGITS(digits.digits(), epochs, seed, lambda: None)
+
+
+@cache
+def of_many(steps, seed):
+    return TRAIN_MANY(steps, seed, lambda: None)
+
+
+@cache
+def of_words(seed):
+    return TRAIN_WORDS(seed, lambda: None)
+
+
+@pytest.fixture
+def only_digits(few_classes, monkeypatch):
+    monkeypatch.setattr(large, "train", lambda steps, seed, advance: of_many(steps, seed))
+    monkeypatch.setattr(words, "train", lambda seed, advance: of_words(seed))
+
+
+@pytest.fixture
+def only_words(few_classes, monkeypatch):
+    monkeypatch.setattr(digits, "train", lambda data, epochs, seed, advance: of_digits(epochs, seed))
+    monkeypatch.setattr(large, "train", lambda steps, seed, advance: of_many(steps, seed))
 
 
 def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
@@ -74,7 +108,7 @@ def test_the_table(few_classes, capsys):
     assert "\x1b" not in printed
 
 
-def test_a_wrong_gradient_is_seen(few_classes, monkeypatch, capsys):
+def test_a_wrong_gradient_is_seen(only_digits, monkeypatch, capsys):
     def wrong(weights, x, labels):
         loss, gradients = digits.by_hand(weights, x, labels)
         return loss, {**gradients, "A": 1.001 * gradients["A"] + 1e-4}
@@ -87,7 +121,7 @@ def test_a_wrong_gradient_is_seen(few_classes, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "wrong", ["no bias", "nothing learned", *(pytest.param(x, marks=SLOW) for x in ("no smoothing", "padding counts"))]
 )
-def test_a_loss_without_one_of_its_options_is_seen(few_classes, monkeypatch, capsys, wrong):
+def test_a_loss_without_one_of_its_options_is_seen(only_words, monkeypatch, capsys, wrong):
     def without(hidden, B, bias, labels):
         bias = jnp.zeros_like(bias) if wrong == "no bias" else bias
         smoothing = 0.0 if wrong == "no smoothing" else words.SMOOTHING
@@ -113,7 +147,7 @@ def test_bad_usage(capsys):
     assert "0 is not positive" in capsys.readouterr().err
 
 
-def test_the_goal_is_for_the_default_epochs(monkeypatch, few_classes, capsys):
+def test_the_goal_is_for_the_default_epochs(monkeypatch, only_digits, capsys):
     assert parser().parse_args(["train"]).epochs == comparison.EPOCHS
     monkeypatch.setattr(comparison, "EPOCHS", 1)
     assert main(["train", "--epochs", "1", "--json"]) == 1
@@ -122,7 +156,7 @@ def test_the_goal_is_for_the_default_epochs(monkeypatch, few_classes, capsys):
     assert json.loads(capsys.readouterr().out)["goal"] is None
 
 
-def test_a_gradient_that_is_nan_fails_and_its_json_is_json(few_classes, monkeypatch, capsys):
+def test_a_gradient_that_is_nan_fails_and_its_json_is_json(only_digits, monkeypatch, capsys):
     monkeypatch.setitem(digits.WAYS, "by hand", lambda weights, x, labels: (jnp.nan, weights))
     assert main(["train", "--epochs", "1", "--json"]) == 1
 
