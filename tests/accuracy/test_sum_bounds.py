@@ -142,7 +142,7 @@ def magnitudes(s, y, t):
     return g, g * (abs(t) + g @ abs(t)), abs(y).sum() * g + abs(y)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_steps_that_err_by_so_much_stay_within_it(seed):
     """Of logits, weights and directions of all sizes: an amplification that a bound forgets is seen."""
     random = np.random.default_rng(seed)

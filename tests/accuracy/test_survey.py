@@ -42,15 +42,11 @@ def kinds(rule):
 
 
 def is_daily(rule, dtype, classes, kind):
-    """All of float32; of float64 the usual size, and many classes for the forwards and the gradient.
+    """All of float32. Float64 takes the same steps, and 16 bits are float32's result, rounded.
 
-    In 16 bits it is float32's result, rounded: one size and kind of labels shows that.
+    For these, one number of classes and one kind of labels shows that.
     """
-    if dtype == "float32":
-        return True
-    if dtype == "float64":
-        return classes == USUAL or (classes == MANY and rule.name in FORWARDS_AND_GRADIENT)
-    return classes == USUAL and kind == kinds(rule)[-1]
+    return dtype == "float32" or (classes == USUAL and kind == kinds(rule)[-1])
 
 
 def of_rule(rule):
@@ -58,11 +54,19 @@ def of_rule(rule):
     return pytest.mark.xdist_group(rule.name)
 
 
+def marks(rule, dtype, classes, kind):
+    """When a combination is tried, and by whom."""
+    if is_daily(rule, dtype, classes, kind):
+        return [of_rule(rule)]
+    is_slow = dtype == "float64" and (classes == USUAL or (classes == MANY and rule.name in FORWARDS_AND_GRADIENT))
+    return [of_rule(rule), pytest.mark.slow if is_slow else pytest.mark.everything]
+
+
 EVERYTHING = [
     pytest.param(
         *(rule, dtype, classes, kind),
         id=f"{rule.name}-{dtype}-{classes}-{kind}",
-        marks=[of_rule(rule), *([] if is_daily(rule, dtype, classes, kind) else [pytest.mark.everything])],
+        marks=marks(rule, dtype, classes, kind),
     )
     for rule in PROMISED_RULES
     for dtype in FLOATS
