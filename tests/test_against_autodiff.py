@@ -70,8 +70,8 @@ def test_vmap_over_one_argument_alone(rule, soft_labels, dtype=USUAL):
     alone = [[(*one[:i], x[i], *one[i + 1 :]) for x in three] for i in range(len(one))]
     batches = [[*one[:i], jnp.stack([x[i] for x in three]), *one[i + 1 :]] for i in range(len(one))]
     axes = [[0 if j == i else None for j in range(len(one))] for i in range(len(one))]
-    vmapped = quick_jit(lambda: [jax.vmap(rule.manual, ax)(*args) for ax, args in zip(axes, batches, strict=True)])
-    for got, examples in zip(vmapped(), alone, strict=True):
+    vmapped = quick_jit(lambda given: [jax.vmap(rule.manual, a)(*args) for a, args in zip(axes, given, strict=True)])
+    for got, examples in zip(vmapped(batches), alone, strict=True):
         assert_same(got, stacked([autodiff(rule, args, dtype) for args in examples]), dtype)
 
 
