@@ -122,14 +122,13 @@ def test_an_ignored_label_takes_no_part_in_any_integer_dtype(dtype):
     """255 is what −100 can't be in uint8; known and traced; and no label of uint8 is −100."""
     h, B, _ = problem(3, 2, 11)
     labels = np.array([1, 255, 3], dtype)
-    kept = jnp.asarray(labels[::2])
-    ignored = {"ignore_index": 255}
+    kept, arrays = jnp.asarray(labels[::2]), (labels, jnp.asarray(labels))
 
     @quick_jit
     def losses(traced):
-        known = [linear_softmax_cross_entropy(h, B, given, **ignored) for given in (labels, jnp.asarray(labels))]
+        known = [linear_softmax_cross_entropy(h, B, given, ignore_index=255) for given in arrays]
         of_kept = linear_softmax_cross_entropy(h[::2], B, kept, ignore_index=-100)
-        return [*known, linear_softmax_cross_entropy(h, B, traced, **ignored), of_kept]
+        return [*known, linear_softmax_cross_entropy(h, B, traced, ignore_index=255), of_kept]
 
     want = quick_jit(lambda: linear_softmax_cross_entropy(h[::2], B, labels[::2]))()
     np.testing.assert_allclose(losses(labels), [want] * 4, rtol=1e-6)
