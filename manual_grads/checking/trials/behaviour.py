@@ -9,7 +9,7 @@ import numpy as np
 
 from manual_grads.checking.arrays import is_float, leaves_of, quiet
 from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import calls_back, widest_array
+from manual_grads.checking.compiling import QUICK, calls_back, widest_array
 from manual_grads.checking.numpy_functions import is_of_numpy, on_arrays
 from manual_grads.checking.raised import message
 from manual_grads.checking.trials.calls import Complaint, Outcome, OutcomeKind, raised
@@ -123,7 +123,10 @@ def _jitted_twice(manual: Callable[..., Any], example: list[Any]) -> list[Any]:
     def copies() -> list[Any]:
         return [jnp.array(x, copy=True) for x in example]
 
-    first, second = (jax.jit(lambda *a: manual(*a), donate_argnums=floats).lower(*copies()) for _ in range(2))
+    def lowered() -> Any:
+        return jax.jit(lambda *a: manual(*a), donate_argnums=floats, compiler_options=QUICK).lower(*copies())
+
+    first, second = lowered(), lowered()
     compiled = first.compile()
     results = [jax.device_get(compiled(*copies())) for _ in range(2)]
     if first.as_text() != second.as_text():
