@@ -1,6 +1,7 @@
 """Every line of the document, judged: proved by SymPy, confirmed by balls, measured in float64; misprints exposed."""
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from manual_grads.checking.compiling import QUICK
 from manual_grads.derivations import balls, scope, symbols
 from manual_grads.derivations.lines import Chain, Line, random_draw
 from manual_grads.derivations.numbers import as_objects
@@ -108,7 +110,7 @@ def _float64(chain: Chain, seed: int, sample: list[int]) -> list[list[Any]]:
         leaves, structure = jax.tree.flatten(cases)
         traced = [isinstance(leaf, jax.Array) for leaf in leaves]
 
-        @jax.jit
+        @partial(jax.jit, compiler_options=QUICK)
         def run(arrays: list[Any]) -> list[list[Any]]:
             remaining = iter(arrays)
             merged = [next(remaining) if is_array else leaf for leaf, is_array in zip(leaves, traced, strict=True)]

@@ -38,11 +38,11 @@ def verify_on_digits(rule: Rule, seed: int = 0, hidden: int = 32) -> DigitsRepor
     n, inputs = images.shape
     network = (images / 16, random.normal(0, inputs**-0.5, (hidden, inputs)), random.normal(0, 1, (10, hidden)))
     report = DigitsReport(n, {}, {}, [])
+    by_autodiff = jax.jit(jax.vmap(rule.by(rule.forward), in_axes=(0, None, None, 0)))
     for dtype in ("float32", "float64"):
         with jax.enable_x64(True):
             rounded = [np.asarray(jnp.asarray(array, dtype), np.float64) for array in network]
-            per_example = jax.jit(jax.vmap(rule.by(rule.forward), in_axes=(0, None, None, 0)))(*rounded, labels)
-            truth = jax.tree.map(np.asarray, per_example)
+            truth = jax.tree.map(np.asarray, by_autodiff(*rounded, labels))
             args = [array.astype(dtype) for array in rounded]
             got = jax.jit(rule.manual)(*args, labels)
         want = (truth[0], truth[1].sum(0), truth[2].sum(0))
