@@ -11,7 +11,7 @@ from manual_grads.checking.arrays import calling_back, computing_in, quiet, wide
 from manual_grads.checking.claim import Claim, as_arguments, as_claim
 from manual_grads.checking.compiling import Job, compile_together, points_at_once
 from manual_grads.checking.constants import keep_settings_apart
-from manual_grads.checking.formats import asked_for, formats_of, own_eps
+from manual_grads.checking.formats import asked_for, formats_of, is_own, own_eps
 from manual_grads.checking.judging.judge import Finding, Judgement, judge, row_of
 from manual_grads.checking.mismatch import mismatch
 from manual_grads.checking.options import REPAIR_SECONDS, Options
@@ -179,8 +179,10 @@ def _tried(claim: Claim, example: list[Any], sampling: Sampling, options: Option
         if shaped.complaint:
             tried.found.append(Finding(f"{shaped.check}, {fmt.name}", fmt, shaped))
         else:
-            oracles_asked, at_once = options.thorough and not tried.trials, points_at_once(widest, copies=1)
-            tried.trials.append(trial(tried.claim, points, fmt, oracles_asked, options.thorough, at_once))
+            first, at_once = not tried.trials, points_at_once(widest, copies=1)
+            # In the other formats the formula is the same, and what XLA makes of it; it is compiled for one run.
+            every_call, as_run = options.thorough and first, first or is_own(fmt, example)
+            tried.trials.append(trial(tried.claim, points, fmt, every_call, options.thorough, at_once, as_run))
     return tried
 
 

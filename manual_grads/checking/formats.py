@@ -42,6 +42,11 @@ def formats_of(example: list[Any], dtypes: Sequence[Any] | None) -> list[TrialFo
     return formats
 
 
+def is_own(fmt: TrialFormat, example: list[Any]) -> bool:
+    """Whether a format is the example's own."""
+    return fmt.dtypes == _own(example)
+
+
 def asked_for(dtypes: Any) -> list[str]:
     """The names of the formats that are asked for; one may stand alone."""
     given = [dtypes] if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) else dtypes

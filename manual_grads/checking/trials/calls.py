@@ -81,17 +81,19 @@ def calls(
     every: bool,
     format_name: str,
     at_once: int | None = None,
+    as_run: bool = True,
 ) -> list[Call]:
     """The calls, cheap ones first: all points by `jit` of `vmap`; if `every` is asked for, a few by other transforms.
 
     Of the `count` points, those from `first_mixture` on vary one argument alone; `at_once` of them fit into memory.
+    `jit` and `jit` of `vmap` are compiled as a user's are, if the format is to be tried `as_run`.
     """
     manual, owners = claim.manual_of, claim.owners
     three, all_arrays = np.array(some), (True,) * len(owners)
     if claim.eager:
         points = np.arange(first_mixture)
         return [Call("eager, point by point", "call", on_arrays(manual), points, None)]
-    first = compiled(jax.vmap(manual), format_name, at_once=at_once)
+    first = compiled(jax.vmap(manual), format_name, optimised=as_run, at_once=at_once)
     found = [Call("jit of vmap", "call", first, np.arange(first_mixture), all_arrays)]
     if not every:
         return found

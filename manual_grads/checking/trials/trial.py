@@ -37,7 +37,13 @@ class Trial(NamedTuple):
 
 
 def trial(
-    claim: Claim, points: Points, fmt: TrialFormat, every_call: bool, thorough: bool, at_once: int | None = None
+    claim: Claim,
+    points: Points,
+    fmt: TrialFormat,
+    every_call: bool,
+    thorough: bool,
+    at_once: int | None = None,
+    as_run: bool = True,
 ) -> Trial:
     """The trial of a format; the fewest points and calls that find most errors, unless it is to be thorough."""
     owners, usual = claim.owners, points.usual
@@ -55,5 +61,5 @@ def trial(
         arrays=arrays,
         usual=np.pad(usual, (0, len(names) - made)),
         guessed=np.pad(points.guessed, (0, len(names) - made)),
-        calls=calls(claim, len(names), some, made, every_call, fmt.name, at_once),
+        calls=calls(claim, len(names), some, made, every_call, fmt.name, at_once, as_run),
     )
