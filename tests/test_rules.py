@@ -17,9 +17,16 @@ from tests.registry import RULES_AND_LABELS, with_labels
 THOROUGHLY = ("logloss", "sigmoid_grad", "softmax_vjp")
 DAILY = (*THOROUGHLY, "softmax_cross_entropy_grad", "two_layer_loss")
 WITH_PEERS = with_labels(rule for rule in RULES.values() if rule.forward in PEERS)
-WITH_EXPORTED_FORWARD = with_labels(
-    rule for rule in RULES.values() if isinstance(rule.forward, tuple) or rule.forward.__name__ in RULES
-)
+# Of JAX's derivatives of one forward, daily are those that aren't made of the same as another: hvp is of the Hessian.
+AS_ANOTHER = ("softmax_cross_entropy_hessian", "softmax_cross_entropy_vjp", "two_layer_vjp")
+EXPORTED = [rule for rule in RULES.values() if isinstance(rule.forward, tuple) or rule.forward.__name__ in RULES]
+WITH_EXPORTED_FORWARD = [
+    pytest.param(
+        *each.values, id=each.id, marks=(*each.marks, *([pytest.mark.slow] if rule.name in AS_ANOTHER else []))
+    )
+    for rule in EXPORTED
+    for each in with_labels([rule])
+]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,24 @@ import numpy as np
 import pytest
 
 from manual_grads.checking import GradientMismatch, check_gradient
+from manual_grads.checking.compiling import compiled
+from manual_grads.checking.trials import calls
 from tests.checking.corpus import functions as f
 from tests.checking.corpus.right import sinc_grad, trapped_sinc
 
 check_quickly = partial(check_gradient, thorough=False)
+
+
+def test_the_first_format_and_the_example_s_own_are_compiled_as_a_user_s(monkeypatch):
+    as_run = {}
+
+    def recorded(f, format_name, *, optimised=True, at_once=None):
+        as_run[format_name] = optimised
+        return compiled(f, format_name, optimised=optimised, at_once=at_once)
+
+    monkeypatch.setattr(calls, "compiled", recorded)
+    check_quickly(f.sigmoid, f.sigmoid_grad, (f.Z,), dtypes=["float16", "bfloat16", "float32", "float64"])
+    assert as_run == {"float16": True, "bfloat16": False, "float32": True, "float64": False}
 
 
 def doubled(z):

@@ -89,6 +89,7 @@ def test_wrong_gradients_on_the_digits_fail(monkeypatch, few_rules_and_lines, ca
         return dx, dA / max(1, x.size // x.shape[-1]), dB
 
     monkeypatch.setitem(commands.RULES, "two_layer_grads", rule._replace(manual=averaged))
+    monkeypatch.setattr(commands, "CHAINS", ())
     monkeypatch.setattr(commands, "verify_rule", lambda rule, seed: RuleVerdict(rule, [], []))
     assert main(["--json"]) == 1
     results = json.loads(capsys.readouterr().out)

@@ -9,6 +9,7 @@ REFUTED = f"{HERE}/truth/test_refuted.py"
 ALLOWANCES = f"{HERE}/judging/test_allowances.py"
 SLOPES = f"{HERE}/truth/test_slopes.py"
 POINTS = f"{HERE}/trials/test_points.py"
+TRIAL = f"{HERE}/trials/test_trial.py"
 BEHAVIOUR = f"{HERE}/trials/test_behaviour.py"
 HYPOTHESES = f"{HERE}/diagnosis/test_hypotheses.py"
 CLAIMS = f"{HERE}/test_verify.py::test_what_is_claimed_of_a_network"
@@ -153,7 +154,14 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("worst.ratio > 1)", "worst.ratio > 1e5)", PLANTED),
         ("if holds and (complaint := no_subgradient(", "if False and (complaint := no_subgradient(", SITUATIONS),
     ],
-    "check.py": [("    if found:\n", "    if not found:\n", f"{HERE}/test_check.py")],
+    "trials/trial.py": [
+        ("            return [self.outcome(call) for call in some]\n", "            return []\n", TRIAL),
+        ("iter([leaves_of(each) for", "iter([leaves_of(each)[:0] for", TRIAL),
+    ],
+    "check.py": [
+        ("    if found:\n", "    if not found:\n", f"{HERE}/test_check.py"),
+        ("first or is_own(fmt, example)", "first", f"{HERE}/test_check.py"),
+    ],
     "verify.py": [
         ("        if any(batch_axes):\n", "        if False:\n", CLAIMS),
         ("in rule.label_kinds", "in rule.label_kinds[:1]", CLAIMS),

@@ -14,6 +14,7 @@ from manual_grads.checking.numpy_functions import on_arrays
 from manual_grads.checking.raised import message
 
 BATCH = 3  # points for the transforms whose batch is only to be a batch
+WITH_ALL_BATCHED = 3  # calls that are compiled for one run, beside those with one argument batched
 
 ComplaintKind = Literal[
     "no array",
@@ -65,6 +66,7 @@ class Call(NamedTuple):
     function: Callable[..., Any] | Compiled
     points: np.ndarray
     batched: tuple[bool, ...] | None  # which arrays have the points as their first axis; None: a call a point
+    together: bool = False  # whether it may be compiled in one program with others: for one run, and of few arrays
 
 
 def mixtures(owners: tuple[int, ...], some: list[int]) -> Iterator[tuple[int, list[list[int]]]]:
@@ -86,7 +88,7 @@ def calls(
     """The calls, cheap ones first: all points by `jit` of `vmap`; if `every` is asked for, a few by other transforms.
 
     Of the `count` points, those from `first_mixture` on vary one argument alone; `at_once` of them fit into memory.
-    `jit` and `jit` of `vmap` are compiled as a user's are, if the format is to be tried `as_run`.
+    `jit` of `vmap` is compiled as a user's is, if it is to be tried `as_run`; else in a fraction of the time.
     """
     manual, owners = claim.manual_of, claim.owners
     three, all_arrays = np.array(some), (True,) * len(owners)
@@ -98,22 +100,26 @@ def calls(
     if not every:
         return found
 
-    def quick(f: Callable[..., Any]) -> Compiled:
-        return compiled(f, format_name, optimised=False)
+    # Of a program XLA may run all parts at once, so that what they make is in memory together.
+    together = at_once is None or at_once >= BATCH * (WITH_ALL_BATCHED + len(set(owners)))
+
+    def quick(name: str, f: Callable[..., Any], points: np.ndarray = three, batched: Any = all_arrays) -> Call:
+        kind = "call" if all(batched) else "call with one batched"
+        return Call(name, kind, compiled(f, format_name, optimised=False), points, batched, together)
 
     found += [
         Call("eager", "call", manual, three[:2], None),
         Call("jit", "call", compiled(manual, format_name), three[:2], None),
-        Call("vmap of jit", "call", quick(jax.vmap(jax.jit(manual))), three, all_arrays),
-        Call("scan", "call", quick(lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]), three, all_arrays),
-        Call("checkpoint", "call", quick(jax.vmap(jax.checkpoint(manual))), three, all_arrays),
+        quick("vmap of jit", jax.vmap(jax.jit(manual))),
+        quick("scan", lambda *xs: lax.scan(lambda c, x: (c, manual(*x)), 0, xs)[1]),
+        quick("checkpoint", jax.vmap(jax.checkpoint(manual))),
     ]
     for place, (argument, _) in enumerate(mixtures(owners, some)):
         alone = tuple(owner == argument for owner in owners)
         points = np.arange(first_mixture, count)[place * len(some) :][: len(some)]
         if len(points) and not all(alone):
-            function = quick(jax.vmap(manual, tuple(0 if a else None for a in alone)))
-            found.append(Call(f"vmap over args[{argument}]", "call with one batched", function, points, alone))
+            function = jax.vmap(manual, tuple(0 if a else None for a in alone))
+            found.append(quick(f"vmap over args[{argument}]", function, points, alone))
     return found
 
 
@@ -135,6 +141,16 @@ def outcome(call: Call, arrays: list[Leaf], cast: Callable[[list[Any]], list[Any
         return Outcome(call.name, call.kind, call.points, [c[0] if call.batched else np.stack(c) for c in columns])
     except Exception as error:  # a manual gradient may raise anything
         return Outcome(call.name, call.kind, call.points, [], raised(error))
+
+
+def by_one_program(some: list[Call], format_name: str) -> Compiled:
+    """The results of several calls, each given its own arguments: less is to be compiled than by a program for each."""
+    functions = [call.function.jitted.__wrapped__ for call in some if isinstance(call.function, Compiled)]
+
+    def results(*each: list[Any]) -> list[Any]:
+        return [f(*args) for f, args in zip(functions, each, strict=True)]
+
+    return compiled(results, format_name, optimised=False)
 
 
 def raised(error: Exception) -> Complaint:

@@ -1,15 +1,15 @@
 """What is to be tried in one format: the points, and the calls to make there."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.checking.arrays import Leaf, Rows, computing_in
+from manual_grads.checking.arrays import Leaf, Rows, computing_in, leaves_of
 from manual_grads.checking.claim import Claim
-from manual_grads.checking.compiling import Compiled, Job
+from manual_grads.checking.compiling import Compiled, Job, compile_together
 from manual_grads.checking.formats import TrialFormat
-from manual_grads.checking.trials.calls import BATCH, Call, Outcome, arguments, calls, mixtures, outcome
+from manual_grads.checking.trials.calls import BATCH, Call, Outcome, arguments, by_one_program, calls, mixtures, outcome
 from manual_grads.checking.trials.points import Points
 
 
@@ -27,13 +27,31 @@ class Trial(NamedTuple):
         """What is to be compiled for these calls."""
         for call in some:
             if isinstance(call.function, Compiled):
-                with computing_in(self.format.name):
-                    args = next(arguments(call, self.arrays, self.format.cast))
-                yield call.function, args
+                yield call.function, self._given(call)
 
     def outcome(self, call: Call) -> Outcome:
         """What comes of one of the calls."""
         return outcome(call, self.arrays, self.format.cast, self.format.name)
+
+    def outcomes(self, some: list[Call]) -> list[Outcome]:
+        """What comes of several calls, compiled together: some by one program, unless that fails."""
+        in_one = [call for call in some if call.together]
+        program, given = by_one_program(in_one, self.format.name), [self._given(call) for call in in_one]
+        compile_together([*self.jobs([call for call in some if not call.together]), (program, given)])
+        try:
+            results = iter([leaves_of(each) for each in program(*given)])
+        except Exception:  # of one of them: each says whether it is its own
+            compile_together(self.jobs(in_one))
+            return [self.outcome(call) for call in some]
+        return [
+            Outcome(call.name, call.kind, call.points, next(results)) if call.together else self.outcome(call)
+            for call in some
+        ]
+
+    def _given(self, call: Call) -> list[Any]:
+        """What a compiled call is made with: at its first point, if it is made once for each."""
+        with computing_in(self.format.name):
+            return next(arguments(call, self.arrays, self.format.cast))
 
 
 def trial(

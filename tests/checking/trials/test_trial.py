@@ -48,3 +48,27 @@ def test_what_is_compiled_is_what_will_be_called():
     jobs = list(thorough.jobs(thorough.calls))
     assert len(jobs) == sum(isinstance(call.function, Compiled) for call in thorough.calls)
     assert [np.shape(x) for x in jobs[0][1]] == [(5,), (5,)]
+
+
+@pytest.mark.parametrize("at_once", [None, 1], ids=["in one program", "each in its own"])
+def test_calls_are_made_together_as_each_is_alone(at_once):
+    thorough = tried(every_call=True, thorough=True, at_once=at_once)
+    assert {call.together for call in thorough.calls[3:]} == {at_once is None}
+    for call, found in zip(thorough.calls, thorough.outcomes(thorough.calls), strict=True):
+        alone = thorough.outcome(call)
+        assert (found.check, found.kind, found.complaint) == (alone.check, alone.kind, None)
+        np.testing.assert_array_equal(found.points, alone.points)
+        np.testing.assert_array_equal(found.leaves, alone.leaves)
+
+
+def test_one_that_raises_hides_no_other():
+    def unless_y_alone_is_batched(x, y):
+        if "Batch" not in type(x).__name__ and "Batch" in type(y).__name__:
+            raise KeyError("mine")
+        return x + y
+
+    thorough = trial(claim_of(unless_y_alone_is_batched, 2), POINTS, FORMAT, every_call=True, thorough=True)
+    found = {outcome.check: outcome for outcome in thorough.outcomes(thorough.calls)}
+    assert [name for name, outcome in found.items() if outcome.complaint] == ["vmap over args[1]"]
+    assert "KeyError: 'mine'" in str(found["vmap over args[1]"].complaint)
+    assert all(outcome.leaves for name, outcome in found.items() if name != "vmap over args[1]")
