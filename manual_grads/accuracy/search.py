@@ -23,16 +23,9 @@ from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES, bound, derived, is_sharp
 from manual_grads.accuracy.sweep import as_truth
 from manual_grads.accuracy.ulp import errors_of_all
-from manual_grads.formulas.stable.parts import (
-    MAX_FEW,
-    MAX_LOGIT,
-    MAX_SUM,
-    MIN_GROUPED,
-    MIN_LOGIT,
-    MIN_SUM,
-    MIN_VECTORIZED,
-)
+from manual_grads.formulas.stable.parts import MAX_FEW, MIN_GROUPED
 from manual_grads.formulas.stable.reductions import MAX_LAST
+from manual_grads.formulas.stable.row_sums import MAX_LOGIT, MAX_SUM, MIN_LOGIT, MIN_SUM, MIN_VECTORIZED
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import Rule
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from manual_grads.formulas.inputs import widen
 from manual_grads.formulas.stable import cross_entropy as forms
 from manual_grads.formulas.stable.classes import entry
-from manual_grads.formulas.stable.parts import total
+from manual_grads.formulas.stable.row_sums import total
 from manual_grads.nn.axes import only, without_masked
 from manual_grads.nn.softmax import log_probability_rows, log_probability_tangent, probability_rows, probability_tangent
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
 from manual_grads.formulas.stable.classes import dominant_class, entry_or_zero, selected
-from manual_grads.formulas.stable.parts import total
+from manual_grads.formulas.stable.row_sums import total
 from manual_grads.formulas.stable.softmax import both_probabilities, log_probabilities, probabilities
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
 

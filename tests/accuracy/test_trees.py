@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from manual_grads.accuracy import bounds, trees
-from manual_grads.formulas.stable import parts, sums
-from manual_grads.formulas.stable.reductions import reduce_rows, widths
+from manual_grads.formulas.stable import row_sums, sums
+from manual_grads.formulas.stable.reductions import added, reduce_rows, widths
 
 
 def one_after_the_other(x):
@@ -38,14 +38,14 @@ def test_the_tree_of_halves(dtype):
 @pytest.mark.parametrize("terms", [2, 16, 18, 50, 200, 512])
 def test_a_sum_in_groups_is_no_deeper_than_its_bound(terms, dtype):
     def in_groups(x):
-        return reduce_rows(parts.added, (0, 0), x, 2 * x)[0]
+        return reduce_rows(added, (0, 0), x, 2 * x)[0]
 
     assert trees.deepest(in_groups, terms, dtype) <= sum(widths(terms) or []) - 1 <= bounds.in_groups(terms)
 
 
 @pytest.mark.parametrize("terms", [2, 4, 5, 33, 64, 200])
 def test_nor_is_any_other_that_the_quick_forms_take(terms):
-    for sum_of_rows in (parts.total, parts.summed):
+    for sum_of_rows in (row_sums.total, row_sums.summed):
         assert trees.deepest(sum_of_rows, terms) <= bounds.in_blocks(terms)
 
 

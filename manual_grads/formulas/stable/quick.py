@@ -9,19 +9,24 @@ import jax.numpy as jnp
 
 from manual_grads.formulas.stable.classes import entry
 from manual_grads.formulas.stable.parts import (
+    Weighted,
+    in_groups,
+    is_few,
+    of_direction,
+    of_heaviest,
+    of_label,
+    of_largest,
+    of_weights,
+)
+from manual_grads.formulas.stable.reductions import is_divided
+from manual_grads.formulas.stable.row_sums import (
     Index,
     PerRow,
     Right,
     Rows,
     exponentials,
-    in_groups,
-    is_few,
     mean_of,
     none_underflows,
-    of_direction,
-    of_label,
-    of_largest,
-    of_weights,
     stored,
     sum_and_weighted,
     sum_between,
@@ -29,7 +34,6 @@ from manual_grads.formulas.stable.parts import (
     with_entry,
     within,
 )
-from manual_grads.formulas.stable.reductions import is_divided
 
 
 def probabilities(s: Rows) -> tuple[Rows, Right]:
@@ -104,7 +108,12 @@ def distribution_loss(s: Rows, y: Rows) -> tuple[PerRow, Right]:
 
 def distribution_vjp(s: Rows, y: Rows, c: PerRow) -> tuple[Rows, Right]:
     r"""$c ((\sum_k y_k) g_l - y_l)$, and for one class $c ((\sum_{k \neq i} y_k) g_i - y_i \sum_{l \neq i} g_l)$."""
-    e, others, e_i, i, others_y, y_i = of_weights(s, y)
+    return distribution_vjp_of(of_weights(s, y), s, y, c)
+
+
+def distribution_vjp_of(parts: Weighted, s: Rows, y: Rows, c: PerRow) -> tuple[Rows, Right]:
+    """The same, of what is found of each row."""
+    e, i, e_i, others, y_i, others_y = parts
     sum_e, weight = others + e_i, others_y + y_i
     at_i = others_y * (e_i / sum_e) - y_i * (others / sum_e)
     gradient = with_entry(e / sum_e[..., None] * weight[..., None] - y, i, at_i) * c[..., None]
@@ -114,5 +123,12 @@ def distribution_vjp(s: Rows, y: Rows, c: PerRow) -> tuple[Rows, Right]:
 def distribution_loss_and_gradient(s: Rows, y: Rows) -> tuple[tuple[PerRow, Rows], Right]:
     """R and ∂R/∂s, of the same exponentials."""
     one = jnp.ones(s.shape[:-1], s.dtype)
-    (value, value_right), (gradient, gradient_right) = distribution_loss(s, y), distribution_vjp(s, y, one)
-    return (value, gradient), value_right & gradient_right
+    if not is_divided(s.shape[-1]):
+        (value, value_right), (gradient, gradient_right) = distribution_loss(s, y), distribution_vjp(s, y, one)
+        return (value, gradient), value_right & gradient_right
+    e = stored(exponentials(s), s)
+    m, _, log_sum, value_right = of_largest(s, e, True)
+    parts, (cost,) = of_heaviest(e, y, y * (m[..., None] - s))
+    value = cost + (parts.others_y + parts.y_i) * log_sum
+    gradient, gradient_right = distribution_vjp_of(parts, s, y, one)
+    return (value, gradient), value_right & gradient_right & ~jnp.isnan(value)  # 0 · ∞, at a class without weight

@@ -5,7 +5,7 @@ if more than one number is reduced (of a single one, it makes a call of a librar
 few, which are reduced all at once, and then what they have become likewise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jax import lax
@@ -52,3 +52,8 @@ def reduce_rows(join: Callable[[Any, Any], State], empty: tuple[Any, ...], *rows
         terms //= width
         rows = tuple(x.reshape(*batch, terms) for x in lax.reduce(groups, init, join, (1,)))
     return tuple(x[..., 0] for x in rows)
+
+
+def added(a: Iterable[Array], b: Iterable[Array]) -> State:
+    """Joined by sums."""
+    return tuple(x + y for x, y in zip(a, b, strict=True))
