@@ -41,8 +41,9 @@ def lesson(page):
 
 
 def one_worker(page):
-    """The tests of a page are one worker's: it is run once."""
-    return pytest.mark.xdist_group(page.stem)
+    """The tests of a page are one worker's: it is run once. Two of the pages take a quarter of a minute each."""
+    group = pytest.mark.xdist_group(page.stem)
+    return [group, pytest.mark.slow] if page in (NOTEBOOK, LARGE) else [group]
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +68,15 @@ def test_the_pages_are_there():
     assert len(RUN) >= 10
 
 
-@one_worker(LARGE)
+@pytest.mark.slow
+@pytest.mark.xdist_group(LARGE.stem)
 def test_the_losses_of_large_vocabularies_keep_what_the_page_says():
     names, _ = run(LARGE)
     assert names["memory"](names["lean"]) < names["memory"](names["dense"]) / 30
 
 
-@one_worker(NOTEBOOK)
+@pytest.mark.slow
+@pytest.mark.xdist_group(NOTEBOOK.stem)
 def test_each_exercise_is_wrong_as_it_stands_and_its_answer_right(capsys):
     exercises = NOTEBOOK.read_text(encoding="utf-8").split("## Exercises")[1]
     names = dict(run(NOTEBOOK)[0])

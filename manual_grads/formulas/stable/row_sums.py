@@ -17,6 +17,8 @@ from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE, add_compensated
 
 # Classes up to which a row's sum is written out, where that is all that is found.
 MAX_WRITTEN_OUT = 4
+# Classes up to which it is a product with ones: added one after the other, so many terms lose up to 4 ULP.
+MAX_MULTIPLIED = 32
 # Classes from which XLA vectorizes a loop over them in which more than an exponential is computed.
 MIN_VECTORIZED = 64
 # Sums between the two, their quotients and squares are normal numbers. What is lost of a sum to underflow, 2²⁰ terms
@@ -45,7 +47,7 @@ def total(x: Rows) -> PerRow:
     classes = x.shape[-1]
     if classes <= MAX_WRITTEN_OUT:
         return pairwise([x[..., k] for k in range(classes)])
-    if x.size < LARGE_ARRAY_SIZE:
+    if classes <= MAX_MULTIPLIED or x.size < LARGE_ARRAY_SIZE:
         return jnp.matmul(x, jnp.ones(classes, x.dtype), precision=Precision.HIGHEST)
     return x.sum(-1)
 
@@ -55,7 +57,7 @@ def summed(x: Rows) -> PerRow:
     if x.shape[-1] <= MAX_LAST:
         sum_x, off = reduce_rows(add_compensated, (0, 0), x, jnp.zeros_like(x))
         return sum_x + off
-    return total(x)
+    return x.sum(-1)
 
 
 def sum_between(s: Rows, sum_e: PerRow) -> tuple[PerRow, PerRow]:
