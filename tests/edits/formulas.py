@@ -99,7 +99,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x >= MIN_SUM", QUICK),
         ("s.min() > MIN_LOGIT", "s.min() > 2 * MIN_LOGIT", QUICK),
-        ("return largest, s.shape[-1] * largest", "return largest, largest", QUICK),
+        ("return jnp.exp(s.max(-1)) if", "return jnp.ones_like(sum_e) if", QUICK),
         (
             "unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)",
             "unit = jnp.ones_like(sum_e)",
@@ -110,7 +110,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "stable/reductions.py": [
         ("max(n for n in range", "min(n for n in range", REDUCTIONS),
-        ("if width == 1:", "if width == 0:", REDUCTIONS),
+        ("range(1, MAX_GROUP + 1)", "range(1, MAX_GROUP)", REDUCTIONS),
         ("(*batch, terms)", "(terms, *batch)", REDUCTIONS),
     ],
     "stable/rows.py": [

@@ -27,9 +27,9 @@ from manual_grads.formulas.stable.row_sums import (
     exponentials,
     mean_of,
     none_underflows,
+    size_of_sum,
     stored,
     sum_and_weighted,
-    sum_between,
     summed,
     with_entry,
     within,
@@ -40,8 +40,8 @@ def probabilities(s: Rows) -> tuple[Rows, Right]:
     r"""$g_k = e^{s_k} / \sum_l e^{s_l}$."""
     e = stored(exponentials(s), s)
     sum_e = summed(e)
-    least, most = sum_between(s, sum_e)
-    return e / sum_e[..., None], within(least, most) & none_underflows(s, least)
+    size = size_of_sum(s, sum_e)
+    return e / sum_e[..., None], within(size) & none_underflows(s, size)
 
 
 def log_probabilities(s: Rows) -> tuple[Rows, Right]:

@@ -60,12 +60,9 @@ def summed(x: Rows) -> PerRow:
     return x.sum(-1)
 
 
-def sum_between(s: Rows, sum_e: PerRow) -> tuple[PerRow, PerRow]:
-    r"""What $\sum_l e^{s_l}$ is between: itself, but where XLA fuses it with what it divides if that is all."""
-    if MAX_LAST < s.shape[-1] < MIN_VECTORIZED:
-        largest = jnp.exp(s.max(-1))
-        return largest, s.shape[-1] * largest
-    return sum_e, sum_e
+def size_of_sum(s: Rows, sum_e: PerRow) -> PerRow:
+    r"""$\sum_l e^{s_l}$, or where XLA fuses it with what it divides if that is all, the largest $e^{s_k}$ instead."""
+    return jnp.exp(s.max(-1)) if MAX_LAST < s.shape[-1] < MIN_VECTORIZED else sum_e
 
 
 def sum_and_weighted(y: Rows, x: Rows) -> tuple[PerRow, PerRow]:
