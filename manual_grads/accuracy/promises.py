@@ -54,20 +54,21 @@ def additions_of_layer(h: Any, B: Any, *others: Any) -> int:
 
 
 # With labels, `ulp` is for a class index or a one-hot distribution, `magnitude` for any other. It is that of many rows,
-# in whose sums up to nine halves of an ULP are lost; the derived bound of few is less.
+# in whose sums up to nine halves of an ULP are lost; the derived bound of few is less. The loss and log-softmax of 12 to
+# 1000 classes, ordinary or with two that tie, were found off by 4.3 and 5.2; the derived bound is 14 and more.
 PROMISES: dict[str, Promise] = {
     "sigmoid": Promise(truths.sigmoid, 2.5),
     "sigmoid_grad": Promise(truths.sigmoid_grad, 2.5),
     "sigmoid_jacobian": Promise(truths.sigmoid_jacobian, 2.5),
     "softmax": Promise(truths.softmax, 9),
-    "log_softmax": Promise(truths.log_softmax, 4),
+    "log_softmax": Promise(truths.log_softmax, 6),
     "softmax_jacobian": Promise(truths.softmax_jacobian, 17, ulp64=8),
     "softmax_jvp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
     "softmax_vjp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
     "logloss": Promise(truths.logloss, 3, truths.logloss_magnitude),
     "logloss_grad": Promise(truths.logloss_grad, 4),
-    "softmax_cross_entropy": Promise(truths.cross_entropy, 3, truths.cross_entropy_magnitude),
-    "softmax_cross_entropy_grad": Promise(truths.cross_entropy_grad, 11, truths.cross_entropy_grad_magnitude),
+    "softmax_cross_entropy": Promise(truths.cross_entropy, 5, truths.cross_entropy_magnitude),
+    "softmax_cross_entropy_grad": Promise(truths.cross_entropy_grad, 12, truths.cross_entropy_grad_magnitude),
     "softmax_cross_entropy_jvp": Promise(truths.cross_entropy_jvp, None, truths.cross_entropy_jvp_magnitude),
     "softmax_cross_entropy_vjp": Promise(truths.cross_entropy_vjp, None, truths.cross_entropy_vjp_magnitude),
     "softmax_cross_entropy_hessian": Promise(truths.cross_entropy_hessian, 17, ulp64=8),

@@ -53,8 +53,7 @@ def jacobian_product(form: Form, dtype: str, sizes: Sizes) -> list[Term]:
     The error of $g_k d_k$ is α u of $g_k |d_k|$: of $g_k$, and a u for $t - t_i$ and for the difference. That of
     $g_k \sum g d$ is β u of $g_k \sum g |d|$: of $g_k$, of the mean, and the same two. Where there is such a class,
     $|d_k| \leq |t_k| + |t_i|$ and $\sum g |d| \leq \sum_{l \neq i} g_l |t_l| + (1 - g_i) |t_i|$; with $g_i \geq 1/2$,
-    that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u. Where $\sum_{l \neq i} e_l d_l$ is
-    $\sum_{l \neq i} e_l t_l - t_i \sum_{l \neq i} e_l$, as in one reduction, that has as many roundings of as much.
+    that is 2α + β u of $g_k (|t_k| + \sum g |t|)$ at the most. Elsewhere it is β u.
     """
     del dtype
     return [

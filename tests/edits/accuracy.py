@@ -89,7 +89,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         # A promise that the sums of many rows don't keep in the worst place.
         ("Promise(truths.softmax, 9)", "Promise(truths.softmax, 7)", f"{ANYWHERE}[softmax-107-float32]"),
         (
-            "Promise(truths.cross_entropy_grad, 11,",
+            "Promise(truths.cross_entropy_grad, 12,",
             "Promise(truths.cross_entropy_grad, 8,",
             f"{ANYWHERE}[softmax_cross_entropy_grad-110-float32]",
         ),

@@ -91,9 +91,10 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jnp.log1p(others / largest), within(largest, others)", "jnp.log1p(others / largest), True", QUICK),
         ("others_y_a + (others_y_b + y_j)", "others_y_a + y_j", QUICK),
         ("others_a + (others_b + e_j), *added", "others_a + others_b + e_i, *added", QUICK),
-        ("products_a + (products_b + e_j * t_j)", "products_a + e_j * t_j", QUICK),
-        ("jnp.where(dominant, -others, e_i) * t_i", "e_i * t_i", QUICK),
-        ("jnp.where(dominant, t_i, 0), products", "t_i, products", QUICK),
+        ("    t_i = jnp.where(is_dominant, t_i, 0)\n", "", QUICK),
+        ("jnp.where(e_a >= e_b, t_a, t_b)", "t_a", QUICK),
+        ("jnp.abs(y_a) >= jnp.abs(y_b)", "y_a >= y_b", QUICK),
+        ("sum_e < 2 * largest", "sum_e < 4 * largest", QUICK),
     ],
     "stable/row_sums.py": [
         ("right &= (x >= MIN_SUM) & (x <= MAX_SUM)", "right &= x <= MAX_SUM", QUICK),
@@ -111,6 +112,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "stable/reductions.py": [
         ("max(n for n in range", "min(n for n in range", REDUCTIONS),
         ("range(1, MAX_GROUP + 1)", "range(1, MAX_GROUP)", REDUCTIONS),
+        ("x.astype(floats) if", "x if", QUICK),
         ("(*batch, terms)", "(terms, *batch)", REDUCTIONS),
     ],
     "stable/rows.py": [

@@ -19,7 +19,6 @@ from manual_grads.formulas.stable.row_sums import (
     Rows,
     exponentials,
     mean_of,
-    none_lost,
     stored,
     total,
     with_entry,
@@ -113,15 +112,14 @@ def of_direction(s: Rows, t: Rows) -> tuple[Rows, PerRow, PerRow, PerRow, Right]
     i is the class that has more than half; if none has, $t_i$ is to be 0.
     """
     e = stored(exponentials(s), s)
-    if is_divided(s.shape[-1]):
-        zero = jnp.zeros_like(s)
-        e_i, t_i, others, products = reduce_rows(largest_and_products, (0, 0, 0, 0), e, t, zero, zero)
-        dominant, sum_e = e_i > others, e_i + others
-        products += jnp.where(dominant, -others, e_i) * t_i
-        return e, sum_e, jnp.where(dominant, t_i, 0), products / sum_e, none_lost(products, sum_e)
-    sum_e = total(e)
-    i = mean_class(e, sum_e)
-    t_i = jnp.where(jnp.exp(entry(s, i)) > sum_e / 2, entry(t, i), 0)
+    if is_few(s):
+        e_i, t_i, others = reduce_rows(largest_and_direction, (0, 0, 0), e, t, jnp.zeros_like(e))
+        sum_e, is_dominant = e_i + others, e_i > others
+    else:
+        sum_e = total(e)
+        i = mean_class(e, sum_e)
+        t_i, is_dominant = entry(t, i), jnp.exp(entry(s, i)) > sum_e / 2
+    t_i = jnp.where(is_dominant, t_i, 0)
     mean, right = mean_of(t - t_i[..., None], e, sum_e)
     return e, sum_e, t_i, mean, right
 
@@ -136,14 +134,15 @@ def largest_and_others(a: State, b: State) -> State:
 def heaviest_and_others(a: State, b: State) -> State:
     """Of two sets of classes, that of the largest weight: its weight and exponential, and the others'. And sums."""
     (i_a, y_a, others_y_a, e_a, others_a, *sums_a), (i_b, y_b, others_y_b, e_b, others_b, *sums_b) = a, b
+    a_leads = jnp.abs(y_a) >= jnp.abs(y_b)
     i, y_i, e_i, y_j, e_j = (
-        jnp.where(y_a >= y_b, *pair) for pair in ((i_a, i_b), (y_a, y_b), (e_a, e_b), (y_b, y_a), (e_b, e_a))
+        jnp.where(a_leads, *pair) for pair in ((i_a, i_b), (y_a, y_b), (e_a, e_b), (y_b, y_a), (e_b, e_a))
     )
     return i, y_i, others_y_a + (others_y_b + y_j), e_i, others_a + (others_b + e_j), *added(sums_a, sums_b)
 
 
-def largest_and_products(a: State, b: State) -> State:
-    r"""Of two sets of classes, the largest $e_i$ and its $t_i$; $\sum_{l \neq i} e_l$ and $\sum_{l \neq i} e_l t_l$."""
-    (e_a, t_a, others_a, products_a), (e_b, t_b, others_b, products_b) = a, b
-    e_i, t_i, e_j, t_j = (jnp.where(e_a >= e_b, *pair) for pair in ((e_a, e_b), (t_a, t_b), (e_b, e_a), (t_b, t_a)))
-    return e_i, t_i, others_a + (others_b + e_j), products_a + (products_b + e_j * t_j)
+def largest_and_direction(a: State, b: State) -> State:
+    r"""Of two sets of classes, the largest exponential, its class's entry of t, and the sum of the others."""
+    (e_a, t_a, others_a), (e_b, t_b, others_b) = a, b
+    others = others_a + (others_b + jnp.minimum(e_a, e_b))
+    return jnp.maximum(e_a, e_b), jnp.where(e_a >= e_b, t_a, t_b), others

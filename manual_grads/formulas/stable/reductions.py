@@ -8,10 +8,11 @@ few, which are reduced all at once, and then what they have become likewise.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-# Terms that are reduced at once where they are a part of a row, and where they are all that is left of it.
+# Terms that are reduced at once, and where what is left of a row has no such factor.
 MAX_GROUP, MAX_LAST = 8, 16
 
 # The numbers found of some terms.
@@ -21,10 +22,10 @@ State = tuple[Num[Array, "..."], ...]
 def widths(terms: int) -> list[int] | None:
     """How many terms are reduced at once, one reduction after the other; None if a large factor is prime."""
     found = []
-    while terms > MAX_LAST:
+    while terms > MAX_GROUP:
         width = max(n for n in range(1, MAX_GROUP + 1) if terms % n == 0)
         if width == 1:
-            return None
+            return [*found, terms] if terms <= MAX_LAST else None
         found.append(width)
         terms //= width
     return [*found, terms]
@@ -46,6 +47,8 @@ def reduce_rows(join: Callable[[Any, Any], State], empty: tuple[Any, ...], *rows
     *batch, terms = rows[0].shape
     found = widths(terms)
     assert found is not None, f"{terms} terms can't be divided: `widths` tells"
+    floats = jnp.result_type(*(x for x in rows if jnp.issubdtype(x.dtype, jnp.floating)))
+    rows = tuple(x.astype(floats) if jnp.issubdtype(x.dtype, jnp.floating) else x for x in rows)
     init = tuple(x.dtype.type(value) for x, value in zip(rows, empty, strict=True))
     for width in found:
         groups = tuple(x.reshape(-1, width) for x in rows)

@@ -54,10 +54,10 @@ def total(x: Rows) -> PerRow:
 
 def summed(x: Rows) -> PerRow:
     """The sum over the last axis, of few terms with what the additions round off; not differentiable."""
-    if x.shape[-1] <= MAX_LAST:
-        sum_x, off = reduce_rows(add_compensated, (0, 0), x, jnp.zeros_like(x))
-        return sum_x + off
-    return x.sum(-1)
+    if x.shape[-1] > MAX_LAST:
+        return x.sum(-1)
+    sum_x, off = reduce_rows(add_compensated, (0, 0), x, jnp.zeros_like(x))
+    return sum_x + off
 
 
 def size_of_sum(s: Rows, sum_e: PerRow) -> PerRow:
@@ -100,7 +100,7 @@ def mean_of(x: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:
     """
     if e.shape[-1] < MIN_VECTORIZED:
         unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)
-        return summed(e * unit[..., None] * x) / (sum_e * unit), jnp.ones(sum_e.shape, bool)
+        return total(e * unit[..., None] * x) / (sum_e * unit), jnp.ones(sum_e.shape, bool)
     products = total(e * x)
     return products / sum_e, none_lost(products, sum_e)
 

@@ -120,6 +120,7 @@ def test_rows_that_need_care_are_said_to(classes):
             "log-softmax": quick.log_probabilities(s)[1],
             "index loss": quick.index_loss(s, zero)[1],
             "no weight on no probability": quick.distribution_loss(masked, one_hot[7:])[1],
+            "the same beside the gradient": quick.distribution_loss_and_gradient(masked, one_hot[7:])[1],
         }
 
     right = {name: rows_right.tolist() for name, rows_right in is_right(s).items()}
@@ -129,7 +130,45 @@ def test_rows_that_need_care_are_said_to(classes):
     assert right["log-softmax"] == [False, False, False, True, False, False, False, True]
     # A label whose exponential is 0 has an infinite loss by that.
     assert right["index loss"] == [False] * 3 + [False, False, False, False, True]
-    assert right["no weight on no probability"] == [False]  # 0 · ∞
+    # 0 · ∞
+    assert right["no weight on no probability"] == right["the same beside the gradient"] == [False]
+
+
+@pytest.mark.parametrize("classes", [3, 17, 100])
+def test_two_classes_that_tie(classes):
+    r"""Neither dominates: $\ln g = -\ln(2 + \sum_{others} e^{-10})$."""
+    s = jnp.full((2, classes), -10.0).at[:, :2].set(0)
+    log_g, right = quick_jit(quick.log_probabilities)(s)
+    assert right.all()
+    np.testing.assert_allclose(log_g[:, :2], -np.log(2 + (classes - 2) * np.exp(-10)), rtol=RTOL)
+
+
+@pytest.mark.parametrize("classes", [3, 17, 24, 100])
+def test_a_direction_s_common_part_costs_no_digits(classes):
+    """Class 0 is 20 above the rest, and all of t is near 1000: its entry is the sum of the others' differences."""
+    t = (1000 + RANDOM.normal(size=(2, classes))).astype(np.float32)
+    s = jnp.zeros((2, classes)).at[:, 0].set(20)
+    product, right = quick_jit(quick.jacobian_product)(s, t, jnp.ones(2))
+    assert right.all()
+    mean = (t[:, 1:].astype(float) - t[:, :1]).sum(1) * np.exp(-20) / (1 + (classes - 1) * np.exp(-20))
+    want = -mean / (1 + (classes - 1) * np.exp(-20))
+    np.testing.assert_allclose(product[:, 0], want, rtol=RTOL)
+
+
+@pytest.mark.parametrize("classes", [3, 10, 17, 100])
+def test_a_negative_one_hot_distribution_keeps_the_label_s_digits(classes):
+    s = jnp.zeros((2, classes)).at[:, 1].set(20)
+    y = -jax.nn.one_hot(jnp.ones(2, int), classes)
+    for form in (quick.distribution_vjp, lambda s, y, c: quick.distribution_loss_and_gradient(s, y)[0][1:]):
+        gradient = quick_jit(form)(s, y, jnp.ones(2))[0]
+        others = (classes - 1) * np.exp(-20.0)
+        np.testing.assert_allclose(gradient[:, 1], others / (1 + others), rtol=RTOL)
+
+
+def test_directions_may_be_of_a_wider_format():
+    with jax.enable_x64(True):
+        s, t = jnp.zeros((1000, 10), jnp.float32), jnp.ones((1000, 10), jnp.float64)
+        assert jax.jit(softmax.jacobian_product)(s, t, s[:, 0]).dtype == jnp.float32
 
 
 @pytest.mark.parametrize("classes", [3, 10, 17, 40, 100])

@@ -24,11 +24,12 @@ def test_the_widths_multiply_to_the_terms_and_are_few():
         else:
             *groups, last = found
             assert np.prod(found) == terms
-            assert last <= MAX_LAST
+            assert last <= (MAX_LAST if prime > MAX_GROUP else MAX_GROUP)
             assert all(1 < width <= MAX_GROUP for width in groups)
         assert is_divided(terms) == (found is not None)
     assert widths(1000) == [8, 5, 5, 5]
     assert widths(26) == [2, 13]
+    assert widths(16) == [8, 2]
     assert widths(17) is widths(34) is None
 
 

@@ -27,7 +27,7 @@ def test_product_with_the_dominant_class_s_own_direction():
 
 
 def test_logarithm():
-    """$ln g_3$ is small, and log1p of the others' share: 4 ULP are promised."""
+    """$ln g_3$ is small, and log1p of the others' share: 4 ULP of a single row."""
     shifted = LOGITS.astype(np.float64) - LOGITS[:, 3:4]
     others = np.exp(np.delete(shifted, 3, axis=1)).sum(1)
     got = jax.jit(log_probabilities)(LOGITS)
