@@ -100,7 +100,8 @@ def mean_of(x: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:
     """
     if e.shape[-1] < MIN_VECTORIZED:
         unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)
-        return total(e * unit[..., None] * x) / (sum_e * unit), jnp.ones(sum_e.shape, bool)
+        mean = total(e * unit[..., None] * x) / (sum_e * unit)
+        return mean, jnp.isfinite(mean)
     products = total(e * x)
     return products / sum_e, none_lost(products, sum_e)
 
