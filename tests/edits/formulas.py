@@ -91,7 +91,6 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("jnp.log1p(others / largest), within(largest, others)", "jnp.log1p(others / largest), True", QUICK),
         ("others_y_a + (others_y_b + y_j)", "others_y_a + y_j", QUICK),
         ("others_a + (others_b + e_j), *added", "others_a + others_b + e_i, *added", QUICK),
-        ("    t_i = jnp.where(is_dominant, t_i, 0)\n", "", QUICK),
         ("jnp.where(e_a >= e_b, t_a, t_b)", "t_a", QUICK),
         ("jnp.abs(y_a) >= jnp.abs(y_b)", "y_a >= y_b", QUICK),
         ("sum_e < 2 * largest", "sum_e < 4 * largest", QUICK),
