@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
-from manual_grads.formulas.stable.classes import dominant_class, entry_or_zero, selected
-from manual_grads.formulas.stable.row_sums import total
+from manual_grads.formulas.stable.classes import dominant_class, selected
+from manual_grads.formulas.stable.row_sums import entry_or_zero, total
 from manual_grads.formulas.stable.softmax import both_probabilities, log_probabilities, probabilities
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
 

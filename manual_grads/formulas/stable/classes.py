@@ -9,8 +9,6 @@ from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 
 # Numbers from which computing an exponential twice takes longer than storing it.
 MIN_SCATTERED = 1024
-# Classes up to which one is picked by a sum of the others' zeros.
-MAX_SUMMED = 4
 
 
 def entry(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -74,10 +72,3 @@ def dominant_class(g: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
     """The class that has more than half of a distribution, or the number of classes if none has."""
     number = jnp.where(g > 0.5, 1 + lax.broadcasted_iota(g.dtype, g.shape, g.ndim - 1), 0).max(-1)
     return jnp.where(number > 0, number - 1, g.shape[-1]).astype(jnp.int32)
-
-
-def entry_or_zero(x: Float[Array, "*batch classes"], i: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """$x_i$, or 0 for an index that no class has. Differentiated, it is a scatter, which takes longer than few sums."""
-    if x.shape[-1] <= MAX_SUMMED:
-        return sum((jnp.where(i == k, x[..., k], 0) for k in range(x.shape[-1])), jnp.zeros((), x.dtype))
-    return jnp.take_along_axis(x, i[..., None], -1, mode="fill", fill_value=0)[..., 0]

@@ -75,7 +75,12 @@ def index_loss(s: Rows, i: Index) -> tuple[PerRow, Right]:
 
 def index_vjp(s: Rows, i: Index, c: PerRow) -> tuple[Rows, Right]:
     r"""$c\, g_l$, and for the label $-c \sum_{l \neq i} g_l$."""
-    e, others, e_i = of_label(s, i, is_few(s))
+    return index_vjp_of(of_label(s, i, is_few(s)), s, i, c)
+
+
+def index_vjp_of(parts: tuple[Rows, PerRow, PerRow], s: Rows, i: Index, c: PerRow) -> tuple[Rows, Right]:
+    """The same, of what is found of each row."""
+    e, others, e_i = parts
     sum_e = others + e_i
     gradient = with_entry(e / sum_e[..., None], i, -others / sum_e) * c[..., None]
     return gradient, within(sum_e, others) & none_underflows(s, sum_e)
@@ -83,8 +88,8 @@ def index_vjp(s: Rows, i: Index, c: PerRow) -> tuple[Rows, Right]:
 
 def index_loss_and_gradient(s: Rows, i: Index) -> tuple[tuple[PerRow, Rows], Right]:
     """R and ∂R/∂s, of the same exponentials."""
-    _, others, e_i = of_label(s, i, is_few(s))
-    gradient, right = index_vjp(s, i, jnp.ones(i.shape, s.dtype))
+    _, others, e_i = parts = of_label(s, i, is_few(s))
+    gradient, right = index_vjp_of(parts, s, i, jnp.ones(i.shape, s.dtype))
     return (jnp.log1p(others / e_i), gradient), right & within(others, e_i)
 
 

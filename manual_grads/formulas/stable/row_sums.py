@@ -11,7 +11,7 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.stable.classes import scattered, selected
+from manual_grads.formulas.stable.classes import is_class, scattered, selected
 from manual_grads.formulas.stable.reductions import MAX_LAST, added, is_divided, reduce_rows
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE, add_compensated
 
@@ -90,6 +90,13 @@ def with_entry(x: Rows, i: Index, value: PerRow | float) -> Rows:
     """`x` with $x_i$ replaced, and as it is for an index that no class has."""
     # A scatter is done by one thread.
     return selected(x, i, value) if x.shape[-1] < MIN_VECTORIZED else scattered(x, i, value)
+
+
+def entry_or_zero(x: Rows, i: Index) -> PerRow:
+    """$x_i$, or 0 for an index that no class has. Differentiated, it is a scatter, which takes longer than few sums."""
+    if x.shape[-1] <= MAX_WRITTEN_OUT:
+        return total(jnp.where(is_class(i, x), x, 0))
+    return jnp.take_along_axis(x, i[..., None], -1, mode="fill", fill_value=0)[..., 0]
 
 
 def mean_of(x: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:

@@ -91,7 +91,7 @@ def jacobian_product(
     J annihilates constants, so t may be shifted: where one class has nearly everything, by its own $t_i$, so that its
     entry becomes a sum over the others instead of the difference of two nearly equal numbers.
 
-    Textbook: $g_k (t_k - \sum_l g_l t_l)$, Task 19.1's line "g_k (I(k=l) − g_l)" times c t.
+    Textbook: $c\, g_k (t_k - \sum_l g_l t_l)$, Task 19.1's line "g_k (I(k=l) − g_l)" times t and c.
     """
     e = scaled_exp(s, s.max(-1)) / FORMATS[s.dtype].unit
     total = row_sum(e)
