@@ -98,6 +98,12 @@ def logits(random: Generator, dtype: Any, classes: int) -> Named:
     yield "equal", np.zeros(classes)
     yield "signed zeros", np.where(np.arange(classes) % 2, -0.0, 0.0)
     yield "half an ULP each", half_an_ulp_each(random, dtype, classes)
+    yield "two tie, the others lost beside them", two_tie(random, classes)
+
+
+def two_tie(random: Generator, classes: int) -> np.ndarray:
+    """Two logits are the largest by some 17: to add another's exponential to theirs in float32 rounds it off."""
+    return random.permutation(np.where(np.arange(classes) < 2, 0, random.uniform(-17.5, -16.5, classes)))
 
 
 def half_an_ulp_each(random: Generator, dtype: Any, classes: int) -> np.ndarray:

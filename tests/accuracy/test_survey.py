@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import manual_grads as mg
-from manual_grads.accuracy import bounds, inputs, promises, search, survey
-from manual_grads.accuracy.promises import bound, floor_of, values_and_magnitudes
+from manual_grads.accuracy import bounds, inputs, promises, search, survey, sweep
+from manual_grads.accuracy.promises import PROMISES, bound, floor_of, values_and_magnitudes
 from manual_grads.accuracy.ulp import as_truth, certified, errors, errors_of_all
 from manual_grads.derivations import balls
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
@@ -159,6 +159,49 @@ def test_wherever_the_term_stands_that_the_others_are_lost_beside(name, classes,
         )
         many = quick_ones(rule, by)
         assert_kept(survey.run(rule.manual, jnp.dtype(dtype), many.cases.args), many)
+
+
+def ordinary(random, classes, rows):
+    """Logits as at the start of training and later, and such of which two tie, with the others near or far below."""
+    yield random.normal(0, 1, (rows, classes))
+    yield random.normal(0, 3, (rows, classes))
+    for below in (2, 8, 17):
+        s = random.uniform(-below - 0.5, -below, (rows, classes))
+        s[:, :2] = 0
+        yield random.permuted(s, axis=1) + random.uniform(-5, 5, (rows, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        *(("softmax_cross_entropy", classes) for classes in (3, 11, 48)),
+        *(("log_softmax", classes) for classes in (8, 31, 100)),
+        *(("softmax_cross_entropy_grad", classes) for classes in (24, 32)),
+    ],
+)
+def test_ordinary_rows(name, classes):
+    """400,000 numbers of each kind, of as many classes as were found to be the worst."""
+    rows, random = 400_000 // classes, np.random.default_rng(0)
+    by_label = name != "log_softmax"
+    promised = PROMISES[name].ulp
+    function = jax.jit(RULES[name].manual)
+    for s in ordinary(random, classes, rows):
+        s = s.astype(np.float32)
+        label = np.where(np.arange(rows) % 2, random.integers(classes, size=rows), s.argmax(-1)).astype(np.int32)
+        got = function(s, label) if by_label else function(s)
+        is_label = np.arange(classes) == label[:, None]
+        e = np.exp(s.astype(np.float64))
+        others = np.where(is_label, 0, e).sum(-1, keepdims=True)
+        if name == "softmax_cross_entropy":
+            want = np.log1p(others / e[is_label][:, None])[:, 0]
+        elif name == "log_softmax":
+            largest = np.arange(classes) == s.argmax(-1)[:, None]
+            log_sum = np.log1p(np.where(largest, 0, e).sum(-1, keepdims=True) / e.max(-1, keepdims=True))
+            want = (s.astype(np.float64) - s.max(-1, keepdims=True)) - log_sum
+        else:
+            want = np.where(is_label, -others, e) / e.sum(-1, keepdims=True)
+        worst = errors_of_all(np.asarray(got), [sweep.as_truth(want, np.dtype("float32"))]).ulp.max()
+        assert worst <= promised
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.everything)])

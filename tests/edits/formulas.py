@@ -51,7 +51,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("others, total - e)", "others, total)", one("softmax_jacobian")),
         ("(first[..., None] / total**2)", "(first[..., None] / total)", one("softmax_jacobian")),
         ("- mean[..., None])", "+ mean[..., None])", one("softmax_jvp")),
-        ("mean = row_sum(e * difference) / total", "mean = row_sum(e * difference)", one("softmax_vjp")),
+        ("mean = row_sum(g * difference)", "mean = row_sum(e * difference)", one("softmax_vjp")),
         ("(s - m[..., None]) - log_sum[..., None]", "(s - m[..., None]) + log_sum[..., None]", one("log_softmax")),
     ],
     "logloss.py": [

@@ -5,7 +5,7 @@ from jax import lax
 from jax.lax import Precision
 from jaxtyping import Array, Bool, Float, Int
 
-from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
+from manual_grads.formulas.stable.sums import is_large, is_sharded
 
 # Numbers from which computing an exponential twice takes longer than storing it.
 MIN_SCATTERED = 1024
@@ -24,7 +24,8 @@ def with_entry(
     Some thousand numbers are scattered: they are stored then, where XLA would compute masked ones anew for each of
     their uses. Fewer aren't worth the time that it takes to compile that.
     """
-    return scattered(x, i, value) if MIN_SCATTERED <= x.size < LARGE_ARRAY_SIZE else selected(x, i, value)
+    some_thousand = is_large(x, MIN_SCATTERED) and not is_large(x)
+    return scattered(x, i, value) if some_thousand and not is_sharded(x) else selected(x, i, value)
 
 
 def scattered(

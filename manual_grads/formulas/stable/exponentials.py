@@ -92,7 +92,7 @@ def stored_exp(s: Float[Array, "*batch classes"]) -> Float[Array, "*batch classe
         return scaled_exp(s, m) * (form.stored_unit / form.unit)
 
     def on_cpu() -> Array:
-        return lax.cond(jnp.isnan(m).all(), lambda: jnp.full_like(s, jnp.nan), scaled)
+        return lax.cond(jnp.isnan(m).all(), lambda: s * jnp.nan, scaled)
 
     return lax.platform_dependent(cpu=on_cpu, default=scaled)
 

@@ -60,8 +60,8 @@ def of_largest(s: Rows, e: Rows, at_once: bool) -> tuple[PerRow, PerRow, PerRow,
     r"""The largest logit m, $\sum_l e^{s_l}$ and $\ln \sum_l e^{s_l - m}$; whether that is right.
 
     The logarithm is that of $1 + \sum e^{s_l - m}$ over all the others. At once, their sum is that of the smaller of
-    any two. Else they are those whose logits are less, all of them where one class has more than half; and that of m
-    is computed apart, and need not be one of e to the last bit.
+    any two. Else it is that of the classes whose logits are less, and 1 for each that ties: $e^m$ is computed apart,
+    and need not be that of e to the last bit.
     """
     if at_once:
         m, largest, others = reduce_rows(largest_and_others, (-jnp.inf, 0, 0), s, e, jnp.zeros_like(e))
@@ -69,9 +69,8 @@ def of_largest(s: Rows, e: Rows, at_once: bool) -> tuple[PerRow, PerRow, PerRow,
     m, sum_e = s.max(-1), total(e)
     largest = jnp.exp(m)
     others = total(jnp.where(s < m[..., None], e, 0))
-    dominated = sum_e < 2 * largest
-    log_sum = jnp.where(dominated, jnp.log1p(others / largest), jnp.log(sum_e / largest))
-    return m, sum_e, log_sum, within(sum_e, largest) & (~dominated | (others >= MIN_SUM))
+    ties = jnp.round((sum_e - others) / largest) - 1
+    return m, sum_e, jnp.log1p(ties + others / largest), within(sum_e, largest) & ((ties > 0) | (others >= MIN_SUM))
 
 
 class Weighted(NamedTuple):

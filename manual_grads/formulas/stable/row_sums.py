@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.stable.classes import is_class, scattered, selected
 from manual_grads.formulas.stable.reductions import MAX_LAST, added, is_divided, reduce_rows
-from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE, add_compensated
+from manual_grads.formulas.stable.sums import add_compensated, is_large
 
 # Classes up to which a row's sum is written out, where that is all that is found.
 MAX_WRITTEN_OUT = 4
@@ -47,7 +47,7 @@ def total(x: Rows) -> PerRow:
     classes = x.shape[-1]
     if classes <= MAX_WRITTEN_OUT:
         return pairwise([x[..., k] for k in range(classes)])
-    if classes <= MAX_MULTIPLIED or x.size < LARGE_ARRAY_SIZE:
+    if classes <= MAX_MULTIPLIED or not is_large(x):
         return jnp.matmul(x, jnp.ones(classes, x.dtype), precision=Precision.HIGHEST)
     return x.sum(-1)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from manual_grads.formulas.inputs import widen
 from manual_grads.formulas.stable.parts import is_few
-from manual_grads.formulas.stable.sums import ADDS_IN_BLOCKS, LARGE_ARRAY_SIZE
+from manual_grads.formulas.stable.sums import ADDS_IN_BLOCKS, is_large, is_sharded
 
 # Numbers at a time, for what isn't to take memory: 64 KiB of float32, in any processor's cache.
 BLOCK_SIZE = 2**14
@@ -44,8 +44,8 @@ def with_quick(quick: Callable[..., tuple[Any, Bool[Array, "*batch"]]]) -> Calla
 
 def is_quick(s: Float[Array, "*batch classes"]) -> bool:
     """Whether a CPU is faster with the quick forms, and adds with enough digits: many numbers, in more than one row."""
-    rows, classes = s.size // max(s.shape[-1], 1), s.shape[-1]
-    return s.size >= LARGE_ARRAY_SIZE and rows > 1 and classes > 1 and (ADDS_IN_BLOCKS or is_few(s))
+    classes = s.shape[-1]
+    return is_large(s) and s.size > classes > 1 and (ADDS_IN_BLOCKS or is_few(s)) and not is_sharded(s)
 
 
 def in_wide(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -98,5 +98,6 @@ def jacobian_product(
     i = mean_class(e, total)
     t_i = jnp.where(entry(e, i) > total / 2, entry(t, i), 0)
     difference = t - t_i[..., None]
-    mean = row_sum(e * difference) / total
-    return e / total[..., None] * (difference - mean[..., None]) * c[..., None]
+    g = e / total[..., None]
+    mean = row_sum(g * difference)
+    return g * (difference - mean[..., None]) * c[..., None]

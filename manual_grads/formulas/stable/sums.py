@@ -13,13 +13,23 @@ MAX_HALVED = 16
 ADDS_IN_BLOCKS = jax.__version_info__ >= (0, 10, 2)
 
 
+def is_large(x: Float[Array, "*batch classes"], size: int = LARGE_ARRAY_SIZE) -> bool:
+    """Whether there are so many numbers; for a batch whose size is a symbol (`jax.export`), taken for few."""
+    return isinstance(x.size, int) and x.size >= size
+
+
+def is_sharded(x: Array) -> bool:
+    """Whether its axes are those of a mesh of explicit sharding, of which a reshape or a scatter isn't defined."""
+    return any(axis is not None for axis in jax.typeof(x).sharding.spec)
+
+
 def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     """The sum over the last axis, to half an ULP for positive terms; of many rows of float32, to some 4 ULP.
 
     XLA on CPU adds a single row, or few, one term after the other: after a 1, 100,000 terms of 10⁻⁸ would all be lost.
     Many rows of float32 it adds in blocks, well and fast, from JAX 0.10.2 on.
     """
-    many_rows = ADDS_IN_BLOCKS and x.size > x.shape[-1] and x.size >= LARGE_ARRAY_SIZE
+    many_rows = ADDS_IN_BLOCKS and is_large(x) and x.size > x.shape[-1]
     return x.sum(-1) if many_rows and x.dtype == jnp.float32 else compensated_sum(x)
 
 
@@ -36,7 +46,7 @@ def compensated_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]
     rest is one loop, which compiles in a fifth of the time of halves.
     """
     rounded_off = x - x  # zeros with derivatives: before JAX 0.12, the rule below is forgotten within that of another
-    while (n := x.shape[-1]) > 1 and (n <= MAX_HALVED or x.size >= LARGE_ARRAY_SIZE):
+    while (n := x.shape[-1]) > 1 and (n <= MAX_HALVED or is_large(x)):
         (a, b, odd), (off_a, off_b, off_odd) = (jnp.split(y, (n // 2, n // 2 * 2), axis=-1) for y in (x, rounded_off))
         total, off = add_compensated((a, off_a), (b, off_b))
         x, rounded_off = jnp.concatenate([total, odd], -1), jnp.concatenate([off, off_odd], -1)

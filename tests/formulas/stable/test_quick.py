@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manual_grads.formulas.stable import cross_entropy, quick, rows, softmax
+from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from tests.quick import quick_jit
 
 # One reduction; in groups; a prime number; many. The rest is at the other side of a limit.
@@ -143,6 +144,17 @@ def test_two_classes_that_tie(classes):
     np.testing.assert_allclose(log_g[:, :2], -np.log(2 + (classes - 2) * np.exp(-10)), rtol=RTOL)
 
 
+@pytest.mark.parametrize("classes", [3, 17, 31, 100])
+def test_two_classes_that_tie_divide_each_other_to_the_last_bit(classes):
+    """The error of an exponential, computed once more for the quotient, would be in ln 2 one of 2 ULP and more."""
+    m = np.linspace(-8, 8, 4000, dtype=np.float32)[:, None]
+    s = np.where(np.arange(classes) < classes - 2, m - 30, m)  # e⁻³⁰ of them is less than half an ULP of 2
+    log_g, right = jax.jit(quick.log_probabilities)(s)
+    assert right.all()
+    of_two = np.asarray(log_g[:, -2:])
+    np.testing.assert_array_max_ulp(of_two, np.full_like(of_two, -np.log(2)), maxulp=1)
+
+
 @pytest.mark.parametrize("classes", [3, 17, 24, 100])
 def test_a_direction_s_common_part_costs_no_digits(classes):
     """Class 0 is 20 above the rest, and all of t is near 1000: its entry is the sum of the others' differences."""
@@ -175,7 +187,7 @@ def test_directions_may_be_of_a_wider_format():
 @pytest.mark.parametrize(("offset", "size"), [(-40, 1e-25), (35, 1e25), (35, 1e-25)])
 def test_products_of_an_exponential_lose_nothing_that_its_share_would_not(classes, offset, size):
     """$e^{-40} 10^{-25}$ is flushed to 0, and so is 10⁻²⁵ over $Σe^{35}$; $e^{35} 10^{25}$ overflows."""
-    drawn = draw(classes, examples=rows.LARGE_ARRAY_SIZE // classes + 2)
+    drawn = draw(classes, examples=LARGE_ARRAY_SIZE // classes + 2)
     size = np.float32(size)
     drawn["s"] = np.float32(offset + drawn["t"] / 2)  # near one another: a row done with care is one with its block
     drawn["t"], drawn["y"] = drawn["t"] * size, drawn["y"] * size

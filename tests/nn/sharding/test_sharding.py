@@ -49,7 +49,7 @@ def results():
 
 
 def test_drop_ins_give_the_same_on_8_devices(results):
-    assert results["drop-ins"] <= 1e-6  # 8 ULP, where XLA compiles the rows of a device otherwise than all
+    assert max(results["drop-ins"]) <= 1e-6  # 8 ULP, where XLA compiles the rows of a device otherwise than all
 
 
 # Without JAX's check, and of each example, one mesh that splits both axes is enough.
