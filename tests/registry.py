@@ -10,7 +10,7 @@ from manual_grads.rules import RULES, Rule
 
 
 def with_labels(rules: Iterable[Rule]) -> list:
-    """Parameters `rule, soft_labels`; one worker a rule, so that its references are compiled once."""
+    """Parameters `rule, soft_labels`."""
     return [
         pytest.param(
             rule,
@@ -18,7 +18,6 @@ def with_labels(rules: Iterable[Rule]) -> list:
             id=f"{rule.name}-{'distribution' if soft_labels else 'integer'}"
             if len(rule.label_kinds) > 1
             else rule.name,
-            marks=pytest.mark.xdist_group(rule.name),
         )
         for rule in rules
         for soft_labels in rule.label_kinds

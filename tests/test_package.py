@@ -73,12 +73,12 @@ def test_every_public_function_is_documented(function):
         assert f"{parameter}: " in rest
 
 
-@pytest.mark.parametrize("batch", [(), (2,), (2, 7)], ids=str)
+@pytest.mark.parametrize("batch", [(), (2, 7)], ids=str)
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_annotations_are_true(rule, soft_labels, batch):
     checked = jaxtyping.jaxtyped(typechecker=beartype.beartype)(rule.manual)
     args = rule.example(jax.random.key(0), jnp.dtype("bfloat16"), Sizes(batch=batch, soft_labels=soft_labels))
-    checked(*args)
+    jax.eval_shape(checked, *args)
 
 
 def test_annotations_are_checked_by_that_test():

@@ -41,25 +41,23 @@ def kinds(rule):
     return inputs.LABELS if len(rule.label_kinds) > 1 else inputs.LABELS[:1]
 
 
+# By these, it is shown daily that float64 takes the same steps as float32, and that 16 bits are its result, rounded.
+IN_EVERY_FORMAT = ("softmax", "softmax_jvp", "softmax_cross_entropy", "softmax_cross_entropy_grad", "two_layer_grads")
+
+
 def is_daily(rule, dtype, classes, kind):
-    """All of float32. Float64 takes the same steps, and 16 bits are float32's result, rounded.
-
-    For these, one number of classes and one kind of labels shows that.
-    """
-    return dtype == "float32" or (classes == USUAL and kind == kinds(rule)[-1])
-
-
-def of_rule(rule):
-    """One worker a rule, so that its true values are computed once."""
-    return pytest.mark.xdist_group(rule.name)
+    """All of float32; of other formats some rules, with one number of classes and one kind of labels."""
+    in_this_format = rule.name in IN_EVERY_FORMAT and classes == USUAL and kind == kinds(rule)[-1]
+    return dtype == "float32" or in_this_format
 
 
 def marks(rule, dtype, classes, kind):
-    """When a combination is tried, and by whom."""
+    """When a combination is tried."""
     if is_daily(rule, dtype, classes, kind):
-        return [of_rule(rule)]
-    is_slow = dtype == "float64" and (classes == USUAL or (classes == MANY and rule.name in FORWARDS_AND_GRADIENT))
-    return [of_rule(rule), pytest.mark.slow if is_slow else pytest.mark.everything]
+        return ()
+    shown = classes == USUAL and (dtype == "float64" or (dtype == "bfloat16" and kind == kinds(rule)[-1]))
+    is_slow = shown or (dtype == "float64" and classes == MANY and rule.name in FORWARDS_AND_GRADIENT)
+    return pytest.mark.slow if is_slow else pytest.mark.everything
 
 
 EVERYTHING = [
@@ -74,9 +72,7 @@ EVERYTHING = [
     for kind in kinds(rule)
     if not (rule.name.startswith("two_layer") and (classes, kind) == (MANY, "distribution"))  # slow, and nothing new
 ]
-EACH_RULE = pytest.mark.parametrize(
-    "rule", [pytest.param(rule, id=rule.name, marks=of_rule(rule)) for rule in PROMISED_RULES]
-)
+EACH_RULE = pytest.mark.parametrize("rule", PROMISED_RULES, ids=lambda rule: rule.name)
 
 
 @cache

@@ -6,7 +6,6 @@ from benchmarks import checkers
 from tests.checking.corpus.right import RIGHT
 from tests.checking.corpus.wrong import WRONG
 
-pytestmark = pytest.mark.xdist_group("checkers")  # one survey is enough
 NAMES = ["sigmoid: sign", "sigmoid: zero beyond 8", "softmax: sign", "sigmoid, σ(1 − σ)"]
 
 
@@ -15,18 +14,21 @@ def found():
     return checkers.survey(NAMES)
 
 
+@pytest.mark.slow
 def test_ours_is_right_about_them(found):
     for name in ("`check_gradient`", "`check_gradient(thorough=False)`"):
         assert not found[name]["missed"]
         assert not found[name]["false alarms"]
 
 
+@pytest.mark.slow
 def test_what_looks_at_one_point_misses_the_tails(found):
     for name in ("`jax.test_util.check_grads`", "`numpy.allclose` to `jax.grad`"):
         assert found[name]["missed"] == ["sigmoid: zero beyond 8"]
         assert not found[name]["false alarms"]
 
 
+@pytest.mark.slow
 def test_a_jacobian_is_nothing_to_ask_check_grads(found):
     assert found["`jax.test_util.check_grads`"]["unasked wrong"] == ["softmax: sign"]
 
@@ -39,6 +41,7 @@ def test_the_others_do_use_the_manual_gradient():
         assert checkers.verdict(check, RIGHT["sigmoid, σ(1 − σ)"]) == "passed"
 
 
+@pytest.mark.slow
 def test_the_page_has_a_row_for_each(found):
     page = checkers.table(found)
     rows = [line for line in page.splitlines() if line.startswith("| `")]

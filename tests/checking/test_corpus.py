@@ -37,7 +37,7 @@ def marks_of(name):
 
 def a_part_of(names):
     """The names, all but a few marked."""
-    return [pytest.param(name, marks=[pytest.mark.xdist_group("corpus"), *marks_of(name)]) for name in names]
+    return [pytest.param(name, marks=marks_of(name)) for name in names]
 
 
 @cache

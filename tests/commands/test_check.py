@@ -56,7 +56,7 @@ def test_a_wrong_rule_fails_and_is_explained(file, capsys):
     assert max(len(line) for line in printed.splitlines() if "import" not in line) <= 120
 
 
-@pytest.mark.parametrize("columns", ["60", "80", "120", None])
+@pytest.mark.parametrize("columns", [*(pytest.param(x, marks=pytest.mark.slow) for x in ("80", "120", None)), "60"])
 def test_what_is_to_be_pasted_runs_when_it_is(columns, file, monkeypatch, capsys):
     monkeypatch.delenv("COLUMNS", raising=False)
     if columns is not None:

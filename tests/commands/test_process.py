@@ -78,7 +78,14 @@ def interrupted(process):
     return process.returncode, seconds, process.communicate()[1]
 
 
-@pytest.mark.parametrize("words", SPEAKING, ids=lambda words: " ".join(words[2:4]))
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, marks=() if "verify" in words or "--quick" in words else pytest.mark.slow)
+        for words in SPEAKING
+    ],
+    ids=lambda words: " ".join(words[2:4]),
+)
 def test_ctrl_c_in_the_midst_of_a_command(words, started):
     process = started(words)
     assert process.stdout.readline()  # a line as soon as it is at work
@@ -151,7 +158,9 @@ def test_a_reader_that_has_seen_enough(words, started):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk")
-@pytest.mark.parametrize("words", ["lines", "--help", "lines --json", "lines 2>&1", "check missing.py 2>/dev/full"])
+@pytest.mark.parametrize(
+    "words", ["lines 18", "--help", "lines 18 --json", "lines 18 2>&1", "check missing.py 2>/dev/full"]
+)
 def test_a_full_disk_is_told_in_a_line(words, started):
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}  # or argparse hears of it
     process = started(["sh", "-c", f"{sys.executable} -m manual_grads {words} > /dev/full"], env=buffered)
@@ -271,7 +280,8 @@ print(benchmarks(["table", "benchmarks/results/cpu.json"]))
 """
 
 
-@pytest.mark.parametrize("encoding", [pytest.param("ascii", marks=pytest.mark.slow), "cp1252"])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_every_command_prints_in_any_encoding(encoding, started):
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     process = started([sys.executable, "-c", EVERYTHING], env=environment, text=False)

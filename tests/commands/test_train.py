@@ -12,7 +12,6 @@ from manual_grads.__main__ import main, parser
 from manual_grads.training import comparison, digits, large, words
 
 SLOW = pytest.mark.slow
-pytestmark = pytest.mark.xdist_group("train")  # one worker, so that what several tests need is computed once
 
 
 @pytest.fixture
@@ -57,6 +56,7 @@ def only_words(few_classes, monkeypatch):
     monkeypatch.setattr(large, "train", lambda steps, seed, advance: of_many(steps, seed))
 
 
+@SLOW
 def test_it_learns_and_the_three_curves_coincide(capsys, tmp_path):
     assert main(["train", "--json", "--plot", str(tmp_path / "curves.png")]) == 0
     results = json.loads(capsys.readouterr().out)
@@ -114,7 +114,7 @@ def test_a_wrong_gradient_is_seen(only_digits, monkeypatch, capsys):
         return loss, {**gradients, "A": 1.001 * gradients["A"] + 1e-4}
 
     monkeypatch.setitem(digits.WAYS, "by hand", wrong)
-    assert main(["train", "--epochs", "2", "--json"]) == 1
+    assert main(["train", "--epochs", "1", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["largest_difference"] > 100 * comparison.CLOSE
 
 

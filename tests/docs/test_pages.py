@@ -18,6 +18,7 @@ WRITTEN = [
     page for folder in (".", "document", "howto", "explanation") for page in sorted((DOCS / folder).glob("*.md"))
 ]
 RUN = [page for page in WRITTEN if cells(page)]
+SLOW = pytest.mark.slow  # two of the pages take a quarter of a minute each
 NOTEBOOK, LARGE = DOCS / "notebook.md", DOCS / "howto" / "large-vocabularies.md"
 NEEDED = {"training": ["flax", "equinox"]}  # flax isn't in the extra `test`, but in `docs`
 
@@ -40,12 +41,6 @@ def lesson(page):
     return [cell for cell in cells(page) if cell in before_exercises]
 
 
-def one_worker(page):
-    """The tests of a page are one worker's: it is run once. Two of the pages take a quarter of a minute each."""
-    group = pytest.mark.xdist_group(page.stem)
-    return [group, pytest.mark.slow] if page in (NOTEBOOK, LARGE) else [group]
-
-
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch):
     plt.switch_backend("agg")
@@ -53,7 +48,9 @@ def pictures(monkeypatch):
 
 
 @pytest.mark.filterwarnings("default")  # of the other libraries on a page
-@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem, marks=one_worker(page)) for page in RUN])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=SLOW if page in (NOTEBOOK, LARGE) else ()) for page in RUN]
+)
 def test_a_page_s_code_runs(page):
     for name in NEEDED.get(page.stem, ()):
         pytest.importorskip(name)
@@ -68,15 +65,13 @@ def test_the_pages_are_there():
     assert len(RUN) >= 10
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group(LARGE.stem)
+@SLOW
 def test_the_losses_of_large_vocabularies_keep_what_the_page_says():
     names, _ = run(LARGE)
     assert names["memory"](names["lean"]) < names["memory"](names["dense"]) / 30
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group(NOTEBOOK.stem)
+@SLOW
 def test_each_exercise_is_wrong_as_it_stands_and_its_answer_right(capsys):
     exercises = NOTEBOOK.read_text(encoding="utf-8").split("## Exercises")[1]
     names = dict(run(NOTEBOOK)[0])

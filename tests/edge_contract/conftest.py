@@ -15,7 +15,7 @@ from tests.quick import quick_jit
 ROWS = {"vmap": 8, "batch": 1400}
 
 
-@pytest.fixture(params=[pytest.param(dtype, marks=pytest.mark.xdist_group(f"edges in {dtype}")) for dtype in FLOATS])
+@pytest.fixture(params=FLOATS)
 def dtype(request):
     return request.param
 

@@ -14,11 +14,13 @@ from manual_grads import nn
     "function",
     [
         pytest.param(mg.softmax, id="softmax", marks=pytest.mark.smoke),
-        pytest.param(mg.softmax_jacobian, id="softmax_jacobian"),
+        pytest.param(mg.softmax_jacobian, id="softmax_jacobian", marks=pytest.mark.slow),
         pytest.param(lambda s: mg.softmax_vjp(s, s), id="softmax_vjp"),
         pytest.param(lambda s: mg.softmax_cross_entropy_grad(s, s.argmax(-1)), id="softmax_cross_entropy_grad"),
-        pytest.param(lambda s: mg.softmax_cross_entropy(s, s), id="softmax_cross_entropy"),
-        pytest.param(jax.value_and_grad(lambda s: nn.log_softmax(s).sum()), id="nn.log_softmax"),
+        pytest.param(lambda s: mg.softmax_cross_entropy(s, s), id="softmax_cross_entropy", marks=pytest.mark.slow),
+        pytest.param(
+            jax.value_and_grad(lambda s: nn.log_softmax(s).sum()), id="nn.log_softmax", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_any_number_of_rows(function):

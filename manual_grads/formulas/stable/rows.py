@@ -90,10 +90,11 @@ def with_rows_again(function: Callable[..., Any], results: Any, again: Bool[Arra
     size = min(count, max(1, BLOCK_SIZE // classes))
     blocks = -(-count // size)
     marked = jnp.pad(again.reshape(-1), (0, blocks * size - count)).reshape(blocks, size).any(-1)
-    number = jnp.arange(blocks)
+    marked = jnp.append(marked, True)  # where the loop ends
 
     def next_marked(j: Array | int) -> Array:
-        return jnp.where(marked & (number > j), number, blocks).min()
+        # Compiled as one loop, which a minimum is not.
+        return lax.argmax(marked & (jnp.arange(blocks + 1) > j), 0, jnp.int32)
 
     def step(state: tuple[Array, Any]) -> tuple[Array, Any]:
         j, results = state

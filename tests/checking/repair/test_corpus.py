@@ -31,11 +31,13 @@ def rejection(module, name, number):
     return mistake, caught.value
 
 
-def of_corpus(rest):
-    return [pytest.param(*each, marks=[] if each[1:] in DAILY else rest, id=f"{each[1]} {each[2]}") for each in every()]
-
-
-SLOW = [pytest.mark.slow, pytest.mark.xdist_group("repairs")]
+OF_CORPUS = pytest.mark.parametrize(
+    ("module", "name", "number"),
+    [
+        pytest.param(*each, marks=() if each[1:] in DAILY else pytest.mark.slow, id=f"{each[1]} {each[2]}")
+        for each in every()
+    ],
+)
 
 
 @pytest.mark.smoke
@@ -49,7 +51,7 @@ def test_the_corpus_is_as_large_as_promised_and_as_many_lines_are_named():
     assert count - len(NOT_FIRST) + among >= MIN_SHARE_AMONG * count
 
 
-@pytest.mark.parametrize(("module", "name", "number"), of_corpus(SLOW))
+@OF_CORPUS
 def test_the_line_is_named(module, name, number):
     mistake, error = rejection(module, name, number)
     lines = [repair.line for repair in error.repairs]
@@ -58,7 +60,7 @@ def test_the_line_is_named(module, name, number):
     assert outcome == NOT_FIRST.get((name, number), "first"), error.repairs
 
 
-@pytest.mark.parametrize(("module", "name", "number"), of_corpus(SLOW))
+@OF_CORPUS
 def test_what_is_suggested_mends_the_gradient(module, name, number):
     mistake, error = rejection(module, name, number)
     assert len(error.repairs) <= 3

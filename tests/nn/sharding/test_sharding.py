@@ -17,7 +17,6 @@ from manual_grads.nn import linear_softmax_cross_entropy
 from tests.nn.sharding.meshes import CASES, CLASSES, EXAMPLES, HIDDEN, TRIED
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.xdist_group("sharding")  # the results are made once
 
 
 def start(devices, *module, code=None):
