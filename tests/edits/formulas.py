@@ -125,7 +125,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("results, ~right, s, *rest)", "results, right & False, s, *rest)", QUICK),
         ("(next_marked(-1), flat_results)", "(next_marked(0), flat_results)", ROWS),
         ("(marked & (jnp.arange(blocks + 1) > j), 0", "((jnp.arange(blocks + 1) > j), 0", ROWS),
-        ("jnp.minimum(j * size, count - size)", "j * size", ROWS),
+        ("start = j * size", "start = j", ROWS),
         ("return quickly(careful, quick, *primals), rates", "return quickly(careful, quick, *primals), _", ROWS),
     ],
     "stable/sums.py": [

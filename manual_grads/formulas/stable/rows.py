@@ -98,7 +98,7 @@ def with_rows_again(function: Callable[..., Any], results: Any, again: Bool[Arra
 
     def step(state: tuple[Array, Any]) -> tuple[Array, Any]:
         j, results = state
-        start = jnp.minimum(j * size, count - size)  # the last block may overlap
+        start = j * size  # of the last block, less: it ends with the rows
         found = function(*(lax.dynamic_slice_in_dim(x, start, size) for x in flat))
         return next_marked(j), jax.tree.map(
             lambda x, again: lax.dynamic_update_slice_in_dim(x, again, start, 0), results, found
