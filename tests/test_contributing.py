@@ -56,6 +56,7 @@ def run(tree, command):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_who_follows_the_page_has_added_a_gradient(tree):
     check, verify, tests = (command for _, block in blocks("sh") for command in block.splitlines())
     for command in (check, verify):

@@ -85,6 +85,7 @@ def test_the_table_names_winners_ties_and_wrong_contenders(tmp_path: Path) -> No
     assert statuses == ["timed", "timed", "timed", "wrong", "timed"]
 
 
+@pytest.mark.slow
 def test_a_win_that_huge_pages_undo_is_the_allocators(tmp_path: Path) -> None:
     found = results.load(file_of(tmp_path, row(0.5), thp_rows=(row(1.0),)))
     assert "(the allocator's)" in page.markdown(found)[2]

@@ -130,6 +130,7 @@ for command, modules in {imported}.items():
 """
 
 
+@pytest.mark.slow
 def test_a_command_needs_what_it_is_said_to_need():
     code = "names = []\n" + BLOCK.format(names="names")
     done = run(code + IMPORT.format(imported=IMPORTED, every=EVERY, needed=extras.NEEDED))

@@ -128,6 +128,7 @@ def test_classes_that_do_not_divide_by_the_axis_are_refused():
         jax.eval_shape(f, *shapes)
 
 
+@pytest.mark.slow
 def test_two_processes():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
