@@ -73,7 +73,7 @@ def test_every_public_function_is_documented(function):
         assert f"{parameter}: " in rest
 
 
-@pytest.mark.parametrize("batch", [(), (2, 7)], ids=str)
+@pytest.mark.parametrize("batch", [(), (2,), (2, 7)], ids=str)
 @pytest.mark.parametrize(("rule", "soft_labels"), RULES_AND_LABELS)
 def test_annotations_are_true(rule, soft_labels, batch):
     checked = jaxtyping.jaxtyped(typechecker=beartype.beartype)(rule.manual)

@@ -13,10 +13,11 @@ from manual_grads.checking.arrays import CALLS_BACK, computing_in, quiet
 MAX_BYTES_AT_ONCE = 2**29  # that the points of one call may take, of what the functions make of them
 ARRAYS_AT_ONCE = 6  # as large as the largest: about so many are alive at a time in an evaluation
 # For functions that run once. They aren't divided into parts that threads compile, each of which takes its own start;
-# and XLA's older way to compile loops takes half the time, but JAX 0.12 has only the newer one.
-QUICK: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
+# and XLA's older way to compile loops takes half the time, but JAX 0.12 has only the newer one. That one, not optimised
+# at all, has wrong results: of a masked entropy's second derivative, two digits.
+QUICK: dict[str, Any] = {"xla_backend_optimization_level": 1, "xla_cpu_parallel_codegen_split_count": 1}
 if jax.__version_info__ < (0, 11):
-    QUICK |= {"xla_cpu_use_fusion_emitters": False}
+    QUICK |= {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 class Compiled(NamedTuple):
