@@ -20,6 +20,7 @@ def tree(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_survives_and_what_cannot_be_planted_is_an_error(tree, capsys):
     before = (tree / "double.py").read_text()
     assert main(["--jobs", "2"], [RIGHT, SAME, STALE, TWICE, BROKEN]) == 1
@@ -33,7 +34,7 @@ def test_what_changes_nothing_survives_and_what_cannot_be_planted_is_an_error(tr
     assert (tree / "double.py").read_text() == before
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 def test_the_exit_status_tells_them_apart(capsys):
     assert main(["--only", "3 * x"], [RIGHT, SAME]) == 0
     assert main([], [STALE]) == 2
@@ -42,6 +43,7 @@ def test_the_exit_status_tells_them_apart(capsys):
     assert usage.value.code == 2
 
 
+@pytest.mark.smoke
 def test_tests_that_fail_as_they_are_catch_nothing(tree, capsys):
     (tree / "test_double.py").write_text("def test():\n    assert False\n")
     assert main([], [RIGHT]) == 2

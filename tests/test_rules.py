@@ -13,10 +13,10 @@ from manual_grads.checking.verify import BATCH, verify_rule
 from manual_grads.rules import RULES, Sizes, batched, derivative_of, hvp, jvp, link_jacobians, vjp
 from tests.registry import RULES_AND_LABELS, with_labels
 
-# By every oracle and transform, all rules are verified by the command, which CI runs, and by the plain and others'
+# By every oracle and transform, all rules are verified by the README's first command, and by the plain and others'
 # forwards they are compared in `test_against_autodiff`: here, some are daily.
 THOROUGHLY, BRIEFLY = ("softmax_vjp",), ("two_layer_loss",)
-DAILY = (*THOROUGHLY, *BRIEFLY, "softmax_jacobian", "softmax_cross_entropy_grad", "two_layer_grads")
+DAILY = ("softmax_jacobian", "softmax_cross_entropy_grad")
 
 
 def daily(rules):
@@ -36,7 +36,10 @@ WITH_EXPORTED_FORWARD = daily(
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in (*THOROUGHLY, *BRIEFLY) else pytest.mark.everything) for name in RULES],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in (*THOROUGHLY, *BRIEFLY) else pytest.mark.everything)
+        for name in RULES
+    ],
 )
 def test_claim_holds(name):
     verdict = verify_rule(RULES[name], thorough=name in THOROUGHLY)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.accuracy.unit_bounds import UNIT_BOUNDS
-from manual_grads.formulas.stable.reductions import widths
+from manual_grads.formulas.stable.reductions import is_divided, widths
 from manual_grads.formulas.stable.softmax import MAX_COMPENSATED
 
 # In ULP.
@@ -57,7 +57,8 @@ def in_groups(terms: int) -> float:
 
     Where the terms can't be divided into groups, and where XLA's own sum is taken, it is that one's.
     """
-    return max(in_blocks(terms), sum(widths(terms) or [1]) - 1)
+    groups = widths(terms)
+    return max(in_blocks(terms), sum(groups) - 1 if groups and is_divided(terms) else 0)
 
 
 def compensated(terms: int) -> float:

@@ -54,19 +54,20 @@ def additions_of_layer(h: Any, B: Any, *others: Any) -> int:
 
 
 # With labels, `ulp` is for a class index or a one-hot distribution, `magnitude` for any other. It is that of many rows,
-# in whose sums up to nine halves of an ULP are lost; the derived bound of few is less.
+# in whose sums up to thirteen halves of an ULP are lost, which are 13 ULP of a loss just below a power of two: so many
+# where there are 56 or 343 classes, six where there are ten. The derived bound of few rows is less.
 PROMISES: dict[str, Promise] = {
     "sigmoid": Promise(truths.sigmoid, 2.5),
     "sigmoid_grad": Promise(truths.sigmoid_grad, 2.5),
     "sigmoid_jacobian": Promise(truths.sigmoid_jacobian, 2.5),
     "softmax": Promise(truths.softmax, 9),
-    "log_softmax": Promise(truths.log_softmax, 6),
+    "log_softmax": Promise(truths.log_softmax, 15),
     "softmax_jacobian": Promise(truths.softmax_jacobian, 17, ulp64=8),
     "softmax_jvp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
     "softmax_vjp": Promise(truths.softmax_product, None, truths.softmax_product_magnitude),
     "logloss": Promise(truths.logloss, 3, truths.logloss_magnitude),
     "logloss_grad": Promise(truths.logloss_grad, 4),
-    "softmax_cross_entropy": Promise(truths.cross_entropy, 6, truths.cross_entropy_magnitude),
+    "softmax_cross_entropy": Promise(truths.cross_entropy, 15, truths.cross_entropy_magnitude),
     "softmax_cross_entropy_grad": Promise(truths.cross_entropy_grad, 12, truths.cross_entropy_grad_magnitude),
     "softmax_cross_entropy_jvp": Promise(truths.cross_entropy_jvp, None, truths.cross_entropy_jvp_magnitude),
     "softmax_cross_entropy_vjp": Promise(truths.cross_entropy_vjp, None, truths.cross_entropy_vjp_magnitude),

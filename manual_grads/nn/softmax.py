@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import ArrayLike, as_array, as_floats, widen
-from manual_grads.formulas.stable.classes import dominant_class, selected
+from manual_grads.formulas.stable.classes import dominant_class, is_class, selected
 from manual_grads.formulas.stable.row_sums import entry_or_zero, total
 from manual_grads.formulas.stable.softmax import both_probabilities, log_probabilities, probabilities
+from manual_grads.formulas.stable.sums import is_sharded
 from manual_grads.nn.axes import Axis, as_axes, as_mask, as_rows, broadcast, from_rows, only, without_masked
 
 Rows = Float[Array, "*batch classes"]
@@ -159,5 +160,7 @@ def log_probability_tangent(g: Rows, mask: Mask, t: Rows) -> Rows:
 
 def minus_sum_at(i: Int[Array, "*batch"], x: Rows) -> Rows:
     """`x`, which is 0 for class i, with minus its sum there; as it is for an index that no class has."""
+    if is_sharded(x):
+        return x - jnp.where(is_class(i, x), total(x)[..., None], 0)
     at_i = (*jnp.indices(i.shape, sparse=True), i)
     return x.at[at_i].add(-total(x), mode="drop", unique_indices=True)

@@ -1,4 +1,6 @@
 import json
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ MACHINE = {
 }
 
 
-def row(seconds: float = 1.0, **changed: Any) -> dict:
+@cache
+def measured(seconds: float) -> dict:
     """By hand takes some seconds, where autodiff takes one; a peer is missing, another wrong."""
     clock = Clock()
     contenders = (
@@ -37,7 +40,12 @@ def row(seconds: float = 1.0, **changed: Any) -> dict:
         contender(clock, "wrong", 1.0, "peer", factor=2.0),
         contender(clock, "right", 2.0, "peer"),
     )
-    return {**measure(workload(*contenders), plan(clock, 20, 5.0)), "load": 0.0, **changed}
+    return measure(workload(*contenders), plan(clock, 20, 5.0))
+
+
+def row(seconds: float = 1.0, **changed: Any) -> dict:
+    """A row of results of their own."""
+    return {**deepcopy(measured(seconds)), "load": 0.0, **changed}
 
 
 def file_of(directory: Path, *rows: dict, suite: str = "full", thp_rows: tuple[dict, ...] = ()) -> Path:
@@ -85,7 +93,6 @@ def test_the_table_names_winners_ties_and_wrong_contenders(tmp_path: Path) -> No
     assert statuses == ["timed", "timed", "timed", "wrong", "timed"]
 
 
-@pytest.mark.slow
 def test_a_win_that_huge_pages_undo_is_the_allocators(tmp_path: Path) -> None:
     found = results.load(file_of(tmp_path, row(0.5), thp_rows=(row(1.0),)))
     assert "(the allocator's)" in page.markdown(found)[2]
@@ -98,7 +105,7 @@ def test_a_busy_machine_is_said_to_be_busy() -> None:
     assert "WARNING" in " ".join(map(str, report.machine_lines({**MACHINE, "load": 1.5})))
 
 
-@pytest.mark.parametrize("suite", ["full", "sweep"])
+@pytest.mark.parametrize("suite", ["full", pytest.param("sweep", marks=pytest.mark.slow)])
 def test_the_pictures_are_drawn_and_not_empty(suite: str, tmp_path: Path) -> None:
     large = [
         row(s, workload=f"large-class loss {n}", family="large-class loss", sizes={"N": n, "H": 8, "K": 99})

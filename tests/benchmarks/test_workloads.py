@@ -18,17 +18,17 @@ from benchmarks.workloads.softmax import softmax_jacobian, softmax_jvp, softmax_
 SMALL = [
     sigmoid_grad(1000),
     softmax_vjp(7, 50, "peaked"),
-    softmax_jvp(70, 100, "one above 64"),
-    softmax_jacobian(20),
-    softmax_jacobian(5, 6),
-    cross_entropy_grad(7, 50, inputs="peaked"),
     cross_entropy_grad(7, 50, "distribution"),
-    per_example(7, 6, 5, 4),
     drop_in("log-softmax", 7, 50),
-    loss_and_gradient(7, 50, "distribution"),
-    in_format(cross_entropy_grad(7, 50), "bfloat16"),
 ]
 MORE = [
+    softmax_jacobian(5, 6),
+    per_example(7, 6, 5, 4),
+    softmax_jvp(70, 100, "one above 64"),
+    softmax_jacobian(20),
+    cross_entropy_grad(7, 50, inputs="peaked"),
+    loss_and_gradient(7, 50, "distribution"),
+    in_format(cross_entropy_grad(7, 50), "bfloat16"),
     cross_entropy_hvp(7, 50),
     cross_entropy_loss(7, 50),
     drop_in("softmax", 7, 50, gradient=True),
@@ -53,7 +53,9 @@ def test_all_jax_contenders_compute_the_same(workload: Workload) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("workload", [SMALL[1], per_example(7, 6, 5, 4)], ids=lambda w: w.name)
+@pytest.mark.parametrize(
+    "workload", [SMALL[1], pytest.param(per_example(7, 6, 5, 4), marks=pytest.mark.slow)], ids=lambda w: w.name
+)
 def test_a_lost_sign_is_seen_at_the_real_tolerance(workload: Workload) -> None:
     hand = workload.contenders[0]
     planted = hand._replace(function=lambda *args: jax.tree.map(lambda x: -x, hand.function(*args)))

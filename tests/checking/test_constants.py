@@ -26,9 +26,10 @@ def filtered(x):
     [
         (lambda x: (x * TABLE).sum(), lambda x: TABLE * jnp.ones_like(x)),
         (lambda x: x @ TABLE, lambda x: (TABLE * jnp.ones_like(x)).astype(x.dtype)),
-        (
+        pytest.param(
             lambda x: ((ROTATED["by"] @ x) ** 2).sum() * SCALE,
             lambda x: 2 * SCALE * (ROTATED["by"].T @ (ROTATED["by"] @ x)),
+            marks=pytest.mark.slow,
         ),
         (lambda x: (filtered(x) ** 2).sum(), lambda x: 2 * filtered(filtered(x)[::-1])[::-1]),
     ],

@@ -116,7 +116,14 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.smoke if "aux" in n else ()) for n in FORMS])
+# As another form is: a dataclass, as a module is; the parts of a value with both.
+SLOW = {"value, auxiliary and gradient", "a dataclass", "keyword arguments of a partial"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.smoke] * ("aux" in n) + [pytest.mark.slow] * (n in SLOW)) for n in FORMS],
+)
 def test_each_form_is_checked(name):
     forward, manual, args, by = FORMS[name]
     assert check_gradient(forward, manual, args, by, thorough=False).passed
@@ -133,7 +140,7 @@ def test_an_auxiliary_result_that_is_wrong_is_seen():
         check_gradient(cubes_and_mean, lambda x: (3 * x**2, {"mean": x.sum()}), (X,), with_aux, thorough=False)
 
 
-@pytest.mark.parametrize("factor", [1.0, 1.2])
+@pytest.mark.parametrize("factor", [1.0, pytest.param(1.2, marks=pytest.mark.slow)])
 def test_the_rule_of_a_module(factor):
     rule = equinox.filter_custom_vjp(energy)
     rule.def_fwd(lambda perturbed, layer, x: (energy(layer, x), None))

@@ -43,11 +43,13 @@ def test_only_the_scales_that_are_asked_for_are_tried():
     assert sizes.min() > 0
 
 
+@pytest.mark.slow
 def test_which_way_a_forward_was_differentiated_is_said():
     report = check_gradient(lambda x: np.sum(np.tanh(x)), lambda x: 1 - jnp.tanh(x) ** 2, ARGUMENTS[2], thorough=False)
     assert any("written in NumPy" in note for note in report.notes)
 
 
+@pytest.mark.slow
 def test_callbacks_leave_the_setting_of_64_bits_as_it_was():
     check_gradient(lambda x: np.sum(np.tanh(x)), lambda x: 1 - jnp.tanh(x) ** 2, ARGUMENTS[2], thorough=False)
     assert jnp.asarray(1.0).dtype == np.float32

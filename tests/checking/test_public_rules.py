@@ -34,7 +34,7 @@ def test_a_public_rule_is_right(name):
 
 
 @pytest.mark.parametrize("name", a_part_of(PLANTED))
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_with_a_mistake_it_is_rejected(name, which):
     public = with_mistake(name, PLANTED[name][which])
     with pytest.raises(GradientMismatch):

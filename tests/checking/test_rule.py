@@ -65,7 +65,15 @@ DEPTHS = {
 }
 
 
-SLOWEST = {"a Pallas kernel", "a while_loop"}
+# What takes longest to compile, and what another kind has in it, too.
+SLOWEST = {
+    "a Pallas kernel",
+    "a while_loop",
+    "a key",
+    "a partial function",
+    "a tree that holds integers",
+    "symbolic zeros of a custom_vjp: one result alone",
+}
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOWEST else []) for name in KINDS]
 
 
@@ -96,7 +104,13 @@ def test_a_wrong_rule_is_rejected(kind):
         check_rule(WRONG[kind], (X,), thorough=False)
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(
+    "depth",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("itself", "jit", "cond", "remat") else ())
+        for name in DEPTHS
+    ],
+)
 def test_at_any_depth(depth):
     within = DEPTHS[depth]
     report = check_rule(within(with_rule(right)), (X,), thorough=False, dtypes="float32")

@@ -23,7 +23,14 @@ def first(forward, manual, args, options):
     return "passed"
 
 
-@pytest.mark.parametrize("name", [pytest.param(ONE_OF_EACH[0], marks=pytest.mark.smoke), *ONE_OF_EACH[1:]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(ONE_OF_EACH[0], marks=pytest.mark.smoke),
+        ONE_OF_EACH[1],
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ONE_OF_EACH[2:]),
+    ],
+)
 def test_a_mistake_in_a_product_is_named(name):
     (forward, args, by), manual, names = PLANTED[name]
     assert first(forward, manual, args, {"by": by}) in names

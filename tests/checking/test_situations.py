@@ -18,23 +18,18 @@ DAILY = {
     "formats: a gradient in NumPy, a factor missing",
     "formats: a vjp in a kernel",
     "formats: a callback in float32, quickly",
-    "formats: a callback in float32, 1.05 times, quickly",
     "rules: a rule that ignores its cotangent",
     "rules: a rule that keeps it",
     "rules: a tail that is cut off at -12, quickly",
     "switches: hinge by margins",
-    "switches: hinge by signs, 10⁴ at the margin",
     "switches: a smooth switch at 3.7, 0 there, quickly",
     "switches: a norm without a trap, inf at 0, quickly",
     "switches: v√v², 5 at 0",
     "formats: a mask that is true throughout, ignored",
-    "forwards: a root in a callback, of what is positive",
     "kinks: relu, 0 at 0",
     "kinks: relu, -1 at 0",
     "kinks: the largest of a row, all of it to each",
     "kinks: a norm, ones at 0, quickly",
-    "kinks: the larger of two, all to each",
-    "kinks: absolute residuals, 1.5 at 0",
 }
 SMOKE = {"kinks: relu, 0 at 0"}
 

@@ -61,7 +61,15 @@ WRONG = {
     "NaN": ("sigmoid_grad", lambda z: jnp.where(z > 3, jnp.nan, mg.sigmoid_grad(z)), True),
 }
 # As "dropped term" is, of the same rules; and as "wrong only in a batch", of one that compiles in a tenth of the time.
-SLOW = {"sign", "wrong by 0.1 %", "another class", "the square of 19.3", "missing sigma'", "mean, not sum"}
+SLOW = {
+    "y is assumed to sum to one",
+    "sign",
+    "wrong by 0.1 %",
+    "another class",
+    "the square of 19.3",
+    "missing sigma'",
+    "mean, not sum",
+}
 
 
 @pytest.mark.usefixtures("shared_oracles", "undiagnosed")

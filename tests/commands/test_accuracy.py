@@ -85,7 +85,7 @@ def test_false_zeros_and_nan_of_autodiff_are_shown(capsys):
             "softmax",
             lambda s: jnp.exp(s - s.max(-1, keepdims=True)) / jnp.exp(s - s.max(-1, keepdims=True)).sum(-1)[..., None],
         ),
-        ("sigmoid_grad", lambda z: mg.sigmoid(z) * (1 - mg.sigmoid(z))),
+        pytest.param("sigmoid_grad", lambda z: mg.sigmoid(z) * (1 - mg.sigmoid(z)), marks=pytest.mark.slow),
         ("softmax_vjp", lambda s, c: mg.softmax(s) * (c - (mg.softmax(s) * c).sum(-1, keepdims=True))),
     ],
     ids=["the usual softmax", "the document's last line", "a product that cancels"],

@@ -73,6 +73,7 @@ def test_what_is_to_be_pasted_runs_when_it_is(columns, file, monkeypatch, capsys
             exec(code, {})
 
 
+@pytest.mark.slow
 def test_a_module_s_rules_are_checked_by_its_name(capsys):
     assert main(["check", "manual_grads.formulas.sigmoid", "--json"]) == 0
     names = [rule["name"] for rule in json.loads(capsys.readouterr().out)["rules"]]

@@ -37,6 +37,7 @@ def test_lines_of_one_task(capsys):
     assert printed.count("✓ misprint; proved for every K") == 4
 
 
+@pytest.mark.slow
 def test_lines_of_19_are_those_of_its_parts(monkeypatch):
     asked = []
 

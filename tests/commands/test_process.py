@@ -80,10 +80,7 @@ def interrupted(process):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        pytest.param(words, marks=() if "verify" in words or "--quick" in words else pytest.mark.slow)
-        for words in SPEAKING
-    ],
+    [pytest.param(words, marks=() if "verify" in words else pytest.mark.slow) for words in SPEAKING],
     ids=lambda words: " ".join(words[2:4]),
 )
 def test_ctrl_c_in_the_midst_of_a_command(words, started):
@@ -141,12 +138,14 @@ def test_an_interrupt_that_is_ignored_stays_ignored(started):
 @pytest.mark.parametrize(
     "words",
     [
-        ["manual_grads", "lines"],
-        ["manual_grads", "lines", "19.2", "--json"],
-        ["manual_grads", "train", "--epochs", "1"],
-        ["benchmarks", "table", "benchmarks/results/cpu.json"],
+        pytest.param(words.split(), id=words, marks=() if words == "manual_grads lines" else pytest.mark.slow)
+        for words in (
+            "manual_grads lines",
+            "manual_grads lines 19.2 --json",
+            "manual_grads train --epochs 1",
+            "benchmarks table benchmarks/results/cpu.json",
+        )
     ],
-    ids=" ".join,
 )
 def test_a_reader_that_has_seen_enough(words, started):
     reader, writer = os.pipe()
@@ -159,7 +158,11 @@ def test_a_reader_that_has_seen_enough(words, started):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk")
 @pytest.mark.parametrize(
-    "words", ["lines 18", "--help", "lines 18 --json", "lines 18 2>&1", "check missing.py 2>/dev/full"]
+    "words",
+    [
+        pytest.param(words, marks=() if words in ("--help", "lines 18 --json") else pytest.mark.slow)
+        for words in ("lines 18", "--help", "lines 18 --json", "lines 18 2>&1", "check missing.py 2>/dev/full")
+    ],
 )
 def test_a_full_disk_is_told_in_a_line(words, started):
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}  # or argparse hears of it
@@ -178,7 +181,11 @@ def test_a_full_disk_is_told_in_a_line(words, started):
         ("JAX_PLATFORMS", "no_such", "JAX finds no device for JAX_PLATFORMS=no_such: Unable to initialize backend"),
     ],
 )
-@pytest.mark.parametrize("words", [["manual_grads", "lines"], ["benchmarks", "--quick"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["manual_grads", "lines"], pytest.param(["benchmarks", "--quick"], marks=pytest.mark.slow)],
+    ids=" ".join,
+)
 def test_a_variable_that_jax_can_t_do_with(words, variable, held, said, started):
     others = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_", "CUDA_"))}
     process = started([sys.executable, "-m", *words], env={**others, "JAX_PLATFORMS": "cpu", variable: held})
@@ -234,7 +241,7 @@ def test_ctrl_c_while_jax_is_imported(words, tmp_path, started):
     assert seconds < 1
 
 
-@pytest.mark.parametrize("by", ["import manual_grads", "-m importing"])
+@pytest.mark.parametrize("by", ["import manual_grads", pytest.param("-m importing", marks=pytest.mark.slow)])
 def test_a_library_touches_no_signal(by, tmp_path, started):
     code = "import signal, manual_grads\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     (tmp_path / "importing.py").write_text(code)
@@ -244,7 +251,7 @@ def test_a_library_touches_no_signal(by, tmp_path, started):
     assert process.communicate(timeout=120) == ("True\n", "")
 
 
-@pytest.mark.parametrize("at", ["import", "manual"])
+@pytest.mark.parametrize("at", [pytest.param("import", marks=pytest.mark.slow), "manual"])
 def test_a_rule_that_raises_ctrl_c_ends_as_ctrl_c(at, tmp_path, started):
     (tmp_path / "mine.py").write_text(
         "import jax, jax.numpy as jnp\nfrom manual_grads.rules import derivative_of\n"
@@ -294,7 +301,7 @@ def test_every_command_prints_in_any_encoding(encoding, started):
     assert "≠" not in out and "?" in out
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.slow)])
 def test_json_loses_nothing_in_any_encoding(encoding, started):
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     process = started([sys.executable, "-m", "manual_grads", "lines", "18", "--json"], env=environment, text=False)

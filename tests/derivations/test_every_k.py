@@ -48,7 +48,16 @@ TRUE_FOR_FEW = {
 }
 
 
-@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: f"{chain.task} {chain.lines[0].text}")
+# The command proves every line, and CI runs it: here, daily, those that are quickly proved.
+@pytest.mark.parametrize(
+    "chain",
+    [
+        pytest.param(
+            chain, id=f"{chain.task} {chain.lines[0].text}", marks=pytest.mark.slow if chain.task == "21" else ()
+        )
+        for chain in CHAINS
+    ],
+)
 def test_every_line_is_proved_for_every_size(chain):
     every = {(): "all numbers", ("K",): "every K"}.get(chain.sizes, "every size")
     by = "symbols" if not chain.sizes else "merging" if chain.sizes == ("K",) and chain not in BY_SUMS else "sums"
@@ -62,7 +71,10 @@ def test_what_can_not_be_merged_is_not_taken_for_merged():
     assert not every_k.merges(symbolic, None)
 
 
-@pytest.mark.parametrize("name", TRUE_FOR_FEW)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=pytest.mark.slow if x == "a symmetric polynomial" else ()) for x in TRUE_FOR_FEW],
+)
 def test_what_is_true_for_few_classes_alone_is_false(name):
     planted = Line(name, lambda s, k, l: true_line(s, k, l) + TRUE_FOR_FEW[name](s, k, l))
     *true, false = judge(JACOBIAN._replace(lines=(*JACOBIAN.lines[:2], planted)))

@@ -42,7 +42,14 @@ def is_nearly_zero(expression):
 
 
 @pytest.mark.parametrize(
-    "chain", [chain for chain in CHAINS if chain.sizes], ids=lambda chain: f"{chain.task} {chain.lines[0].text}"
+    "chain",
+    [
+        pytest.param(
+            chain, id=f"{chain.task} {chain.lines[0].text}", marks=pytest.mark.slow if chain.task == "21" else ()
+        )
+        for chain in CHAINS
+        if chain.sizes
+    ],
 )
 def test_a_line_of_symbolic_size_is_the_line_at_each_size(chain):
     """The first line and the last, as computed and in normal form, against the line over symbols at that size."""

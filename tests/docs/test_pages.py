@@ -18,8 +18,9 @@ WRITTEN = [
     page for folder in (".", "document", "howto", "explanation") for page in sorted((DOCS / folder).glob("*.md"))
 ]
 RUN = [page for page in WRITTEN if cells(page)]
-SLOW = pytest.mark.slow  # two of the pages take a quarter of a minute each
-NOTEBOOK, LARGE = DOCS / "notebook.md", DOCS / "howto" / "large-vocabularies.md"
+SLOW = pytest.mark.slow
+TAKE_LONGEST = {"notebook", "large-vocabularies", "kernels", "custom-vjp", "numpy-backprop"}  # 2 to 15 s each
+LARGE = DOCS / "howto" / "large-vocabularies.md"
 NEEDED = {"training": ["flax", "equinox"]}  # flax isn't in the extra `test`, but in `docs`
 
 
@@ -49,7 +50,7 @@ def pictures(monkeypatch):
 
 @pytest.mark.filterwarnings("default")  # of the other libraries on a page
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.stem, marks=SLOW if page in (NOTEBOOK, LARGE) else ()) for page in RUN]
+    "page", [pytest.param(page, id=page.stem, marks=SLOW if page.stem in TAKE_LONGEST else ()) for page in RUN]
 )
 def test_a_page_s_code_runs(page):
     for name in NEEDED.get(page.stem, ()):

@@ -1,6 +1,7 @@
 """Every edge in every dtype, eager, vmapped and batched under jit: `check` compares rows of results with numbers."""
 
 from functools import cache, partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,17 +22,14 @@ def dtype(request):
 
 
 def pytest_collection_modifyitems(items):
-    """Leaves to `-m everything` what is covered one by one: all ways are tried in float32, all dtypes in batches.
-
-    And to `-m slow` what is compiled for float16, which is computed as bfloat16 is, or for another number of classes.
-    """
-    for item in items:
+    """Daily are all ways in float32, by `-m slow` the other formats in batches, by `-m everything` in all ways."""
+    here = Path(__file__).parent
+    for item in (item for item in items if here in item.path.parents):  # of all tests' items, which pytest gives each
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        if params.get("dtype", "float32") != "float32" and params.get("way", "batch") != "batch":
+        dtype = params.get("dtype", "float32")
+        if dtype != "float32" and params.get("way", "batch") != "batch":
             item.add_marker(pytest.mark.everything)
-        elif params.get("dtype") == "float16" or (
-            item.name.startswith("test_one_class") and "float32" not in item.name
-        ):
+        elif dtype == "float16" or (dtype != "float32" and not item.get_closest_marker("smoke")):
             item.add_marker(pytest.mark.slow)
 
 

@@ -27,6 +27,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return log_g, log_probability_tangent(g, mask, t)", "return log_g, t", "tests/nn/test_softmax.py"),
         ("only(g != 0, minus_sum_at(i, tangent))", "minus_sum_at(i, tangent)", MASKED),
         ("t - total(wide * t)", "t + total(wide * t)", f"{FORWARDS}[softmax_vjp]"),
+        ("if is_sharded(x):", "if False:", "tests/nn/sharding/test_sharding.py"),
     ],
     "cross_entropy_rows.py": [
         (

@@ -15,7 +15,7 @@ from manual_grads import nn
     [
         pytest.param(mg.softmax, id="softmax", marks=pytest.mark.smoke),
         pytest.param(mg.softmax_jacobian, id="softmax_jacobian", marks=pytest.mark.slow),
-        pytest.param(lambda s: mg.softmax_vjp(s, s), id="softmax_vjp"),
+        pytest.param(lambda s: mg.softmax_vjp(s, s), id="softmax_vjp", marks=pytest.mark.slow),
         pytest.param(lambda s: mg.softmax_cross_entropy_grad(s, s.argmax(-1)), id="softmax_cross_entropy_grad"),
         pytest.param(lambda s: mg.softmax_cross_entropy(s, s), id="softmax_cross_entropy", marks=pytest.mark.slow),
         pytest.param(

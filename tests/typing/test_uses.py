@@ -2,11 +2,14 @@
 
 import pytest
 
-from tests.typing.uses import RIGHT, WRONG
+from tests.typing.uses import RIGHT, WRONG, drop_ins, lists
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("use", RIGHT, ids=lambda use: use.__name__)
+@pytest.mark.parametrize(
+    "use",
+    [pytest.param(use, id=use.__name__, marks=pytest.mark.slow if use in (lists, drop_ins) else ()) for use in RIGHT],
+)
 def test_a_use_runs(use):
     use()
 

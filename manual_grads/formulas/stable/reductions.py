@@ -32,8 +32,9 @@ def widths(terms: int) -> list[int] | None:
 
 
 def is_divided(terms: int) -> bool:
-    """Whether so many terms can be reduced in groups."""
-    return widths(terms) is not None
+    """Whether so many terms can be reduced in groups of few: each addition of a group may lose half an ULP."""
+    found = widths(terms)
+    return found is not None and max(found) <= MAX_GROUP
 
 
 def reduce_rows(join: Callable[[Any, Any], State], empty: tuple[Any, ...], *rows: Num[Array, "*batch terms"]) -> Any:

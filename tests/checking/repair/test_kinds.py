@@ -140,6 +140,7 @@ def test_two_lines_that_are_both_wrong():
     assert re.search(r"2 \* x.*` should be .*, together with line \d+$", first.change)
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_notebook():
     mistake = planted("losses", "Kullback–Leibler", 2)
     error = rejection(*mistake.entry)

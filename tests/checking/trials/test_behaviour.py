@@ -49,6 +49,7 @@ def test_it_differs_when_it_is_compiled_again():
     assert kinds == {"determinism, jit": "non-deterministic"}
 
 
+@pytest.mark.slow  # JAX looks for it in all that there is
 @pytest.mark.smoke
 def test_a_tracer_outlives_its_trace():
     kept = []

@@ -107,7 +107,7 @@ def test_steps_that_are_too_short_for_float32_are_not_taken():
     assert jax.grad(steadiest_differences(lambda x: 200 + jnp.maximum(x, 0)))(-0.01) == 0  # beside a kink
 
 
-@pytest.mark.parametrize("scale", [0.01, 1, 10, 100])
+@pytest.mark.parametrize("scale", [*(pytest.param(x, marks=pytest.mark.slow) for x in (0.01, 10)), 1, 100])
 def test_what_the_steadiest_differences_truncate_is_known(scale):
     x = jnp.asarray(scale * np.random.default_rng(0).normal(size=200))
     for g in (jnp.sin, jnp.tanh, lambda x: jnp.sin(3 * x), lambda x: jnp.sin(x) ** 2, lambda x: jnp.log1p(x * x)):

@@ -235,7 +235,11 @@ def with_a_rule(x):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("forward", [through_a_ref, in_a_loop, with_a_rule], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "forward",
+    [through_a_ref, *(pytest.param(f, marks=pytest.mark.slow) for f in (in_a_loop, with_a_rule))],
+    ids=lambda f: f.__name__,
+)
 def test_a_forward_that_writes_into_a_ref_is_checked_by_reverse_mode(forward):
     def right(x):
         return jnp.sin(x) + x * jnp.cos(x)

@@ -39,7 +39,7 @@ def drawn(seed):
     return problem(N, H, K, seed=seed), arrays, numbers, cuts, random.normal(size=N).astype(np.float32)
 
 
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=SLOW) for seed in range(4, 24))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in range(1, 24))])
 def test_any_options_are_within_their_bounds_of_dense_autodiff(seed):
     (h, B, y), arrays, numbers, cuts, c = drawn(seed)
     weights = arrays.pop("class_weights", None)

@@ -78,8 +78,8 @@ def compared(problem, arrays, options, keep, cuts, random):
 @pytest.mark.parametrize(
     "seed",
     [
-        *range(3),
-        *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20)),
+        0,
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20)),
         *(pytest.param(seed, marks=pytest.mark.everything) for seed in range(20, 60)),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_mean_of_weighted_classes_is_torch_s():
     assert none == 0  # the weights that take part add up to 0
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("reduction", ["mean", *(pytest.param(x, marks=pytest.mark.slow) for x in ("sum", "none"))])
 def test_what_has_aux_gives_is_from_the_same_passes_and_not_differentiated(reduction):
     h, B, y = problem(13, 5, 29)
     keep = np.arange(13) % 4 != 1

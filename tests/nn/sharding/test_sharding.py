@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import jax
@@ -14,7 +14,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from manual_grads.nn import linear_softmax_cross_entropy
-from tests.nn.sharding.meshes import CASES, CLASSES, EXAMPLES, HIDDEN, TRIED
+from tests.nn.sharding.meshes import CASES, CLASSES, DAILY, EXAMPLES, HIDDEN, SLOW, TRIED
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,46 +36,54 @@ def finished(process):
     return out
 
 
-@pytest.fixture(scope="module")
-def results():
-    """(loss, dh and dB off by, in units of their bounds; collectives) for each mesh, reduction and check_vma.
-
-    And under "drop-ins" and "blocks of examples", what these are off by.
-    """
-    drop_ins, in_blocks, options, *lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes")).splitlines())
-    of_meshes = {(tuple(mesh), reduction, checked): (off, used) for mesh, reduction, checked, off, used in lines}
-    return {**of_meshes, "drop-ins": drop_ins, "blocks of examples": in_blocks, "options": options}
+@cache
+def results(when):
+    """What each part of `meshes` is off by, in units of its bounds, and what else is known of it."""
+    lines = map(json.loads, finished(start(8, "tests.nn.sharding.meshes", when)).splitlines())
+    return {(what, str(case)): found for what, case, found in lines}
 
 
-def test_drop_ins_give_the_same_on_8_devices(results):
-    assert max(results["drop-ins"]) <= 1e-6  # 8 ULP, where XLA compiles the rows of a device otherwise than all
+def found(what, case=()):
+    """The results of a case, of the process that has it."""
+    key = what, str(json.loads(json.dumps(case)))
+    return results(DAILY)[key] if key in results(DAILY) else results(SLOW)[key]
+
+
+def first_daily(cases):
+    """The first is tried daily, and the others, in another process, by `-m slow`."""
+    return [pytest.param(case, id=str(case), marks=pytest.mark.slow if i else ()) for i, case in enumerate(cases)]
+
+
+def test_drop_ins_give_the_same_on_8_devices():
+    assert max(found("drop-ins")) <= 1e-6  # 8 ULP, where XLA compiles the rows of a device otherwise than all
 
 
 # Without JAX's check, and of each example, one mesh that splits both axes is enough.
-@pytest.mark.parametrize(("mesh", "reduction", "checked"), TRIED)
-def test_the_sharded_result_is_the_unsharded_one(results, mesh, reduction, checked):
-    off, _ = results[mesh, reduction, checked]
+@pytest.mark.parametrize("case", first_daily(TRIED))
+def test_the_sharded_result_is_the_unsharded_one(case):
+    off, _ = found("loss", case)
     assert max(off) <= 2.0**-24
 
 
-def test_in_blocks_of_examples_too(results):
-    assert max(map(max, results["blocks of examples"])) <= 2.0**-24
+@pytest.mark.parametrize("reduction", first_daily(["sum", "none"]))
+def test_in_blocks_of_examples_too(reduction):
+    assert max(found("blocks of examples", reduction)) <= 2.0**-24
 
 
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[str(case) for case in CASES])
-def test_with_every_option_too(results, case):
+@pytest.mark.parametrize("case", first_daily(CASES))
+def test_with_every_option_too(case):
     """A bias and the classes' weights are split as the classes are; a prediction is of all classes."""
-    off, wrong, _ = results["options"][case]
+    off, wrong, _ = found("options", case)
     assert max(off) <= 2.0**-24
     assert wrong == 0
 
 
-def test_an_option_takes_a_number_an_example_more(results):
+def test_an_option_takes_a_number_an_example_more():
     """Label smoothing one, class weights one, predictions two (a maximum and an index), a scale's gradient one in all.
 
     A bias's gradient is added up over the batch's axis, as dB is.
     """
-    _, _, used = results["options"][0]
+    _, _, used = found("options", CASES[0])
     assert {kind for kind, _ in used} == {"all-reduce"}
     shapes = sorted(shape for _, shapes in used for shape in shapes)
     examples, classes = EXAMPLES // 2, CLASSES // 4
@@ -101,10 +109,11 @@ def test_the_example_of_the_docs_runs():
     assert finished(start(8, code=example + after)) == f"{shown}\nequal\n"
 
 
-@pytest.mark.parametrize(("mesh", "reduction"), [case[:2] for case in TRIED if case[2]], ids=str)
-def test_only_dh_and_three_numbers_an_example_cross_the_class_axis(results, mesh, reduction):
+@pytest.mark.parametrize("case", first_daily(case for case in TRIED if case[2]))
+def test_only_dh_and_three_numbers_an_example_cross_the_class_axis(case):
     """m, o, the label's logit, dh; over the batch's axis, dB and the loss. No gather, and no logits."""
-    _, used = results[mesh, reduction, True]
+    mesh, _, _ = case
+    _, used = found("loss", case)
     examples = EXAMPLES // mesh[0]
     assert {kind for kind, _ in used} == {"all-reduce"}
     shapes = sorted(shape for _, shapes in used for shape in shapes)
