@@ -30,6 +30,9 @@ DAILY = {
     "kinks: relu, -1 at 0",
     "kinks: the largest of a row, all of it to each",
     "kinks: a norm, ones at 0, quickly",
+    "kinks: the larger of two, all to each",
+    "kinks: absolute residuals, 1.5 at 0",
+    "switches: hinge by signs, 10⁴ at the margin",
 }
 SMOKE = {"kinks: relu, 0 at 0"}
 

@@ -120,7 +120,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             f"{TREES}::test_xla_adds_no_term_more_often_than_the_bound_says",
         ),
         (
-            "sum(widths(terms) or [1]) - 1)",
+            "sum(groups) - 1 if groups and is_divided(terms) else 0)",
             "0)",
             f"{TREES}::test_a_sum_in_groups_is_no_deeper_than_its_bound",
         ),

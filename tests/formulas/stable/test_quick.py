@@ -197,7 +197,7 @@ def test_directions_may_be_of_a_wider_format():
         assert jax.jit(softmax.jacobian_product)(s, t, s[:, 0]).dtype == jnp.float32
 
 
-@pytest.mark.parametrize("classes", [3, 17, *(pytest.param(k, marks=pytest.mark.slow) for k in (10, 40, 100))])
+@pytest.mark.parametrize("classes", [3, 17, 100, *(pytest.param(k, marks=pytest.mark.slow) for k in (10, 40))])
 @pytest.mark.parametrize(("offset", "size"), [(-40, 1e-25), (35, 1e25), (35, 1e-25)])
 def test_products_of_an_exponential_lose_nothing_that_its_share_would_not(classes, offset, size):
     """$e^{-40} 10^{-25}$ is flushed to 0, and so is 10⁻²⁵ over $Σe^{35}$; $e^{35} 10^{25}$ overflows."""

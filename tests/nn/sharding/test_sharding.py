@@ -49,9 +49,9 @@ def found(what, case=()):
     return results(DAILY)[key] if key in results(DAILY) else results(SLOW)[key]
 
 
-def first_daily(cases):
-    """The first is tried daily, and the others, in another process, by `-m slow`."""
-    return [pytest.param(case, id=str(case), marks=pytest.mark.slow if i else ()) for i, case in enumerate(cases)]
+def first_daily(cases, daily=1):
+    """The first are tried daily, and the others, in another process, by `-m slow`."""
+    return [pytest.param(x, id=str(x), marks=() if i < daily else pytest.mark.slow) for i, x in enumerate(cases)]
 
 
 def test_drop_ins_give_the_same_on_8_devices():
@@ -59,7 +59,7 @@ def test_drop_ins_give_the_same_on_8_devices():
 
 
 # Without JAX's check, and of each example, one mesh that splits both axes is enough.
-@pytest.mark.parametrize("case", first_daily(TRIED))
+@pytest.mark.parametrize("case", first_daily(TRIED, 2))
 def test_the_sharded_result_is_the_unsharded_one(case):
     off, _ = found("loss", case)
     assert max(off) <= 2.0**-24
