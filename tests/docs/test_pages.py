@@ -20,7 +20,7 @@ WRITTEN = [
 RUN = [page for page in WRITTEN if cells(page)]
 SLOW = pytest.mark.slow
 TAKE_LONGEST = {"notebook", "large-vocabularies", "kernels", "custom-vjp", "numpy-backprop"}  # 2 to 15 s each
-LARGE = DOCS / "howto" / "large-vocabularies.md"
+NOTEBOOK, LARGE = DOCS / "notebook.md", DOCS / "howto" / "large-vocabularies.md"
 NEEDED = {"training": ["flax", "equinox"]}  # flax isn't in the extra `test`, but in `docs`
 
 
