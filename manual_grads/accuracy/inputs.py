@@ -99,15 +99,15 @@ def logits(random: Generator, dtype: Any, classes: int) -> Named:
     yield "signed zeros", np.where(np.arange(classes) % 2, -0.0, 0.0)
     yield "half an ULP each", half_an_ulp_each(random, dtype, classes)
     yield "two tie, the others lost beside them", two_tie(random, classes)
-    yield "the others lost beside the second", lost_beside_the_second(random, classes)
+    yield "the others lost beside the second", lost_beside_the_second(random, dtype, classes)
 
 
-def lost_beside_the_second(random: Generator, classes: int) -> np.ndarray:
-    r"""Beside an exponential of 1, each of the others is rounded up to an ULP of float32; a larger one is the label's.
+def lost_beside_the_second(random: Generator, dtype: Any, classes: int) -> np.ndarray:
+    r"""Beside an exponential of 1, each of the others is rounded up to an ULP of it; a larger one is the label's.
 
     Its loss is just below a power of two, so that an ULP of it is as small as it can be.
     """
-    row = np.full(classes, math.log(1.02 * 2.0**-24))
+    row = np.full(classes, math.log(1.02 * half_an_ulp(dtype)))
     row[:1] = 0
     row[1:2] = -math.log(math.expm1(0.999 * 2.0 ** -random.integers(1, 8)))
     return random.permutation(row)
@@ -120,8 +120,12 @@ def two_tie(random: Generator, classes: int) -> np.ndarray:
 
 def half_an_ulp_each(random: Generator, dtype: Any, classes: int) -> np.ndarray:
     """One exponential is 1, and each of the others is just lost beside it, wherever it is added to it."""
-    half = float(jnp.finfo(jnp.promote_types(dtype, jnp.float32)).eps) / 2
-    return np.where(np.arange(classes) == random.integers(classes), 0.0, math.log(half))
+    return np.where(np.arange(classes) == random.integers(classes), 0.0, math.log(half_an_ulp(dtype)))
+
+
+def half_an_ulp(dtype: Any) -> float:
+    """That of 1, in the format that a dtype is computed in."""
+    return float(jnp.finfo(jnp.promote_types(dtype, jnp.float32)).eps) / 2
 
 
 def many_logits(random: Generator, dtype: Any, classes: int) -> Named:

@@ -168,7 +168,7 @@ def ordinary(random, classes, rows):
         s = random.uniform(-below - 0.5, -below, (rows, classes))
         s[:, :2] = 0
         yield random.permuted(s, axis=1) + random.uniform(-5, 5, (rows, 1))
-    yield np.stack([inputs.lost_beside_the_second(random, classes) for _ in range(rows)])
+    yield np.stack([inputs.lost_beside_the_second(random, np.float32, classes) for _ in range(rows)])
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def arguments(seed, kept):
 
 @pytest.mark.parametrize(
     "name",
-    [name if name == "index" else pytest.param(name, marks=pytest.mark.slow) for name in DROP_INS],
+    [name if name == "distribution" else pytest.param(name, marks=pytest.mark.slow) for name in DROP_INS],
 )
 @common
 @given(kept=masks, way=ways, seed=st.integers(0, 99), c=st.sampled_from([0.0, 1.0, -0.7]))
