@@ -120,7 +120,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("[high.astype(self.operand), (G - high).astype(self.operand)]", "[high.astype(self.operand)]", PRODUCTS),
         ("return [G.astype(self.operand)]", "return [G]", PRODUCTS),
         ("chosen or Precision.HIGHEST", "chosen or Precision.DEFAULT", PRODUCTS),
-        ("if self.operand != jnp.float16:", "if True:", f"{LINEAR}::test_float16_survives_loss_scaling"),
+        ("if self.operand != jnp.float16:", "if True:", f"{LINEAR}::test_float16_holds_the_products_of_any_weight"),
     ],
     "linear_cross_entropy/platforms.py": [
         (

@@ -222,6 +222,22 @@ def test_float16_survives_loss_scaling():
     check((want.loss, *got), want, bounds, ROUNDOFF["float16"], STORED["float16"])
 
 
+@pytest.mark.parametrize("exponent", [20, -20])
+def test_float16_holds_the_products_of_any_weight(exponent):
+    """G is too large for float16, or has 4 bits left in it; but the product with features that make up for it isn't."""
+    h, B, y = problem(13, 3, 29, "float16", scale=2.0 ** (-exponent / 2))
+    B = np.float16(2.0**-10) * B
+    c = np.full(13, 2.0**exponent)
+
+    def weighted(B):
+        losses = linear_softmax_cross_entropy(h, B, y, reduction="none", block_classes=7)
+        return c.astype(np.float32) @ losses, losses
+
+    want, bounds = truth(h, B, y, c, G_roundoff=STORED["float16"] / ROUNDOFF["float16"])
+    dB, losses = quick_jit(jax.grad(weighted, has_aux=True))(jnp.asarray(B))
+    check((losses, want.dh, dB), want, bounds, ROUNDOFF["float16"], STORED["float16"])
+
+
 @pytest.mark.parametrize("argument", [0, 1])
 def test_one_gradient_alone(argument):
     h, B, y = problem(13, 3, 29)
