@@ -41,7 +41,9 @@ MAX_CLASSES_OF_MATRICES = 100
 CLASSES_AT_LIMITS = tuple(
     classes for limit in (MAX_LAST + 1, MAX_FEW + 1, MIN_VECTORIZED, MIN_GROUPED) for classes in (limit - 1, limit)
 )
-NUMBERS_OF_CLASSES = tuple(sorted({2, 3, 10, 31, 100, 1000, *CLASSES_AT_LIMITS}))
+# Those in whose groups most is lost, by a loss of class indices and of distributions.
+CLASSES_THAT_LOSE_MOST = (56, 343)
+NUMBERS_OF_CLASSES = tuple(sorted({2, 3, 10, 31, 100, 1000, *CLASSES_THAT_LOSE_MOST, *CLASSES_AT_LIMITS}))
 
 
 class Shape(NamedTuple):
