@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from manual_grads.formulas import examples, plain
 from manual_grads.formulas.inputs import ArrayLike, Labels, as_classes, as_distribution, widen
-from manual_grads.formulas.stable.sums import weighted_sum
+from manual_grads.formulas.stable.sums import finite_product, weighted_sum
 from manual_grads.rules import Sizes, derivative_of, value
 
 
@@ -59,4 +59,6 @@ def logloss_grad(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> F
     """
     probs = as_classes("probs", probs)
     y = as_distribution(labels, probs, "probs")
-    return jnp.where(y == 0, 0, -y / widen(probs)).astype(probs.dtype)
+    g = widen(probs)
+    unbounded = finite_product(-y, jnp.copysign(jnp.inf, g))
+    return jnp.where(g == 0, unbounded, -y / jnp.where(g == 0, 1, g)).astype(probs.dtype)

@@ -12,8 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.inputs import widen
 from manual_grads.formulas.stable import cross_entropy as forms
-from manual_grads.formulas.stable.classes import entry
+from manual_grads.formulas.stable.classes import entry, is_class
 from manual_grads.formulas.stable.row_sums import total
+from manual_grads.formulas.stable.sums import rate_of_weight
 from manual_grads.nn.axes import only, without_masked
 from manual_grads.nn.softmax import log_probability_rows, log_probability_tangent, probability_rows, probability_tangent
 
@@ -35,9 +36,9 @@ def index_loss(s: Rows, i: Indices, mask: Mask) -> PerExample:
 @index_loss.defjvp
 def index_loss_jvp(primals: tuple[Rows, Indices, Mask], tangents: tuple) -> tuple[PerExample, PerExample]:
     r"""R, and how fast it changes along t: $\sum_l (g_l - I(i=l))\, t_l$."""
-    mask, t = primals[-1], tangents[0]
-    value, gradient = index_loss_and_gradient(*primals)
-    return value, inner(gradient, t, mask is not None)
+    (s, i, mask), t = primals, tangents[0]
+    value, gradient = index_loss_and_gradient(s, i, mask)
+    return value, inner(gradient, only(_that_count(s, i, mask), t))
 
 
 @jax.custom_jvp
@@ -61,12 +62,17 @@ def index_loss_and_gradient_jvp(
     value, gradient = index_loss_and_gradient(s, i, mask)
     weight = forms.total_weight(i, s.shape[-1]).astype(s.dtype)[..., None]
     by_logits = weight * probability_tangent(probability_rows(s, mask), mask, t)
-    return (value, gradient), (inner(gradient, t, mask is not None), by_logits)
+    return (value, gradient), (inner(gradient, only(_that_count(s, i, mask), t)), by_logits)
 
 
 def _included_label(i: Indices, mask: Bool[Array, "*batch classes"]) -> Indices:
     """The label, or some included class if the label's isn't."""
     return jnp.where(entry(mask, i), i, mask.argmax(-1))
+
+
+def _that_count(s: Rows, i: Indices, mask: Mask) -> Mask:
+    """The classes that the loss depends on: those included, and the label's, of examples that have an included one."""
+    return None if mask is None else (mask | is_class(i, s)) & mask.any(-1)[..., None]
 
 
 def _of_included(s: Rows, i: Indices, j: Indices, mask: Bool[Array, "*batch classes"], loss: PerExample) -> PerExample:
@@ -86,11 +92,11 @@ def distribution_loss_jvp(primals: tuple[Rows, Rows, Mask], tangents: tuple) -> 
     r"""R, and how fast it changes: $\sum_l ((\sum_k y_k) g_l - y_l)\, \dot s_l - \sum_k \dot y_k \ln g_k$."""
     (s, y, mask), (s_dot, y_dot, _) = primals, tangents
     if isinstance(s_dot, SymbolicZero):
-        return distribution_loss(s, y, mask), label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
+        return distribution_loss(s, y, mask), label_rate(costs(s, mask), only(mask, y_dot)).astype(s.dtype)
     value, gradient = distribution_loss_and_gradient(s, y, mask)
-    tangent = inner(gradient, s_dot, mask is not None)
+    tangent = inner(gradient, only(mask, s_dot))
     if not isinstance(y_dot, SymbolicZero):
-        tangent += label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
+        tangent += label_rate(costs(s, mask), only(mask, y_dot)).astype(s.dtype)
     return value, tangent
 
 
@@ -114,12 +120,12 @@ def distribution_loss_and_gradient_jvp(
     value_dot, gradient_dot = jnp.zeros_like(value), jnp.zeros_like(gradient)
     if not isinstance(s_dot, SymbolicZero):
         weight = widen(only(mask, y)).sum(-1, keepdims=True).astype(s.dtype)
-        value_dot += inner(gradient, s_dot, mask is not None)
+        value_dot += inner(gradient, only(mask, s_dot))
         gradient_dot += weight * probability_tangent(g, mask, s_dot)
     if not isinstance(y_dot, SymbolicZero):
         # ∂R/∂s is linear in y: minus the transpose of log-softmax's Jacobian, times y.
         (by_labels,) = jax.linear_transpose(partial(log_probability_tangent, g, mask), y_dot)(y_dot)
-        value_dot += label_rate(costs(s, mask), y_dot, mask is not None).astype(s.dtype)
+        value_dot += label_rate(costs(s, mask), only(mask, y_dot)).astype(s.dtype)
         gradient_dot -= by_labels
     return (value, gradient), (value_dot, gradient_dot)
 
@@ -130,35 +136,14 @@ def costs(s: Rows, mask: Mask) -> Rows:
 
 
 # Recomputed in the backward pass, so that the gradient is kept in its own dtype.
-@partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
-def inner(gradient: Rows, t: Rows, masked: bool) -> PerExample:
-    r"""$\sum_l (\partial R / \partial s_l) t_l$, linear in t; if some are masked, $0 \cdot \infty$ is 0."""
-    t = jnp.where(gradient == 0, 0, t) if masked else t
+@partial(jax.checkpoint, prevent_cse=False)
+def inner(gradient: Rows, t: Rows) -> PerExample:
+    r"""$\sum_l (\partial R / \partial s_l) t_l$, linear in t."""
     return total(widen(gradient) * widen(t)).astype(gradient.dtype)
 
 
 # Recomputed in the backward pass, so that what labels cost is kept in its own dtype.
-@partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
-def label_rate(cost: Rows, t: Rows, masked: bool) -> PerExample:
-    r"""$\sum_k (\partial R / \partial y_k) t_k$, linear in t, with $\infty \cdot 0 = 0$ at a masked class.
-
-    A select by t wouldn't be linear, and JAX could not transpose it. To multiply by the largest finite number, twice,
-    is: ±∞ from every normal number, and 0 from 0. (A select stands between the two, lest XLA multiply them first.)
-    """
-    cost, t = widen(cost), widen(t)
-    t = jnp.where(cost == 0, 0, t) if masked else t
-    is_infinite, largest = jnp.isinf(cost), jnp.finfo(cost.dtype).max
-    beyond = jnp.where(is_infinite, t * largest, 0) * jnp.copysign(largest, cost)
-    return (finite(cost) * t + beyond).sum(-1)
-
-
-@jax.custom_jvp
-def finite(x: Rows) -> Rows:
-    """`x`, with 0 for ±∞; differentiated as x itself is."""
-    return jnp.where(jnp.isinf(x), 0, x)
-
-
-@finite.defjvp
-def finite_jvp(primals: tuple[Rows], tangents: tuple[Rows]) -> tuple[Rows, Rows]:
-    """The finite numbers of x, and how fast x changes: t."""
-    return finite(*primals), tangents[0]
+@partial(jax.checkpoint, prevent_cse=False)
+def label_rate(cost: Rows, t: Rows) -> PerExample:
+    r"""$\sum_k (\partial R / \partial y_k) t_k$, linear in t, with $0 \cdot \infty = 0$."""
+    return rate_of_weight(widen(t), widen(cost)).sum(-1)

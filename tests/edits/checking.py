@@ -45,6 +45,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("against = -np.roll(along", "against = np.roll(along", ONE_SIDED),
         ("& np.isfinite(beside)", "| np.isfinite(beside)", ONE_SIDED),
         ("np.where(y == 0, 1.0, y)", "y", ONE_SIDED),
+        ("not at.size", "not kinked.any()", ONE_SIDED),
         ("BEYOND_OWN * width", "20 * width", ONE_SIDED),
     ],
     "truth/gradients.py": [("first = len(shapes) - len(arguments)", "first = 0", ONE_SIDED)],
@@ -146,6 +147,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("return *everything, in_one, of_one", "return everything", RULE),
     ],
     "trials/behaviour.py": [
+        (" or isinstance(leaf, bool | int | float | complex)", "", BEHAVIOUR),
         ("if not of_any_dtype and g.dtype != w.dtype:", "if False:", BEHAVIOUR),
         ("if np.shape(g) != w.shape:", "if False:", BEHAVIOUR),
     ],
@@ -159,6 +161,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("iter([leaves_of(each) for", "iter([leaves_of(each)[:0] for", TRIAL),
     ],
     "check.py": [
+        ("MIN_SHARE_INSIDE = 0.5", "MIN_SHARE_INSIDE = 0.05", f"{HERE}/trials/test_points.py"),
         ("    if found:\n", "    if not found:\n", f"{HERE}/test_check.py"),
         ("first or is_own(fmt, example)", "first", f"{HERE}/test_check.py"),
     ],

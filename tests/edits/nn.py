@@ -31,8 +31,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "cross_entropy_rows.py": [
         (
-            "return value, inner(gradient, t, mask is not None)",
-            "return value, -inner(gradient, t, mask is not None)",
+            "return value, inner(gradient, only(",
+            "return value, -inner(gradient, only(",
             f"{FORWARDS}[softmax_cross_entropy_grad-integer]",
         ),
         (
@@ -46,13 +46,22 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             f"{FORWARDS}[softmax_cross_entropy_hvp-distribution]",
         ),
         (
-            "tangent = inner(gradient, s_dot, mask is not None)",
-            "tangent = 2 * inner(gradient, s_dot, mask is not None)",
+            "tangent = inner(gradient, only(mask, s_dot))",
+            "tangent = 2 * inner(gradient, only(mask, s_dot))",
             f"{FORWARDS}[softmax_cross_entropy_jvp-distribution]",
         ),
-        ("jnp.where(is_infinite, t * largest, 0) * jnp.copysign(largest, cost)", "0 * t", MASKED),
-        ("jnp.where(is_infinite, t * largest, 0)", "(t * jnp.where(is_infinite, jnp.inf, 0))", MASKED),
-        ("return finite(*primals), tangents[0]", "return finite(*primals), finite(*primals) * 0", MASKED),
+        (
+            "inner(gradient, only(mask, s_dot))\n        gradient_dot",
+            "inner(gradient, s_dot)\n        gradient_dot",
+            MASKED,
+        ),
+        (
+            "label_rate(costs(s, mask), only(mask, y_dot)).astype(s.dtype)\n    return value, tangent",
+            "label_rate(costs(s, mask), y_dot).astype(s.dtype)\n    return value, tangent",
+            MASKED,
+        ),
+        ("(mask | is_class(i, s))", "mask", MASKED),
+        (" & mask.any(-1)[..., None]", "", MASKED),
     ],
     "linear_cross_entropy/tiles.py": [
         ("return summed([dh_T, *(", "return summed([*(", f"{LINEAR}::test_prime_sizes"),
@@ -108,11 +117,6 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("Shares(cotangents.loss, cotangents.penalty)", "Shares(cotangents.loss, None)", WITHIN),
         ("total(changed(grads, t, layer.dtype), settings.axis)", "changed(grads, t, layer.dtype)", SHARDED),
         ("if layer.bias is None else finite_product(share, cost)", "", f"{OPTIONS}::{MASKED_LABEL}"),
-        (
-            "label_rate(cost[:, None], t_share[:, None], False) + share",
-            "jnp.where(share == 0, 0, cost * t_share) + share",
-            f"{OPTIONS}::test_the_weight_of_a_class_has_its_gradient_where_it_is_0_too",
-        ),
         ("lambda c: lax.psum(c, settings.axis), shares", "lambda c: c, shares", SHARDED),
     ],
     "linear_cross_entropy/products.py": [

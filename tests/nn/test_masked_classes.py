@@ -138,6 +138,53 @@ def test_second_derivatives_at_a_masked_class_s_label_are_the_same_in_either_ord
     np.testing.assert_allclose(quick_jit(jax.grad(rate))(s), 1.5 * g - along, rtol=1e-6)
 
 
+@pytest.mark.parametrize("y", [[0.25, 0.25, 0.25, 0.25], [0.25, 0.5, 0.25, 0.0]])
+@pytest.mark.parametrize("kept", [[True] * 4, [True, True, True, False]])
+def test_a_gradient_of_zero_changes(y, kept):
+    """An included class that has its label's share has no gradient; and yet one that changes with logits and labels."""
+    s, y, kept = jnp.log(jnp.array([1.0, 1, 2, 1])), jnp.array(y), jnp.array(kept)
+    loss = partial(cross_entropy, where=kept)
+    by_logits, by_labels = quick_jit(jax.jacrev(jax.grad(loss), (0, 1)))(s, y)
+    from_labels = quick_jit(jax.jacfwd(jax.grad(loss, 1), 0))(s, y)
+    g = np.where(kept, np.exp(s), 0) / np.exp(s)[kept].sum()
+    weight = y[kept].sum()
+    np.testing.assert_allclose(by_logits, weight * (np.diag(g) - np.outer(g, g)), atol=1e-6)
+    want = np.where(kept, g[:, None] - np.eye(4), 0)
+    np.testing.assert_allclose(by_labels, want, atol=1e-6)
+    np.testing.assert_allclose(from_labels, want.T, atol=1e-6)
+
+
+def test_a_class_s_label_that_costs_nothing_has_a_cost_that_changes():
+    """Of two classes, one has everything to the last bit: its cost is 0, but by the other's logit it is not."""
+    s, y, kept = jnp.array([50.0, 0.0]), jnp.array([1.0, 0.0]), jnp.ones(2, bool)
+    rate = jax.jvp(jax.grad(partial(cross_entropy, where=kept), 1), (s, y), (jnp.array([0.0, 1]), y))[1]
+    np.testing.assert_allclose(rate[0], np.exp(-50), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kept", [[True, True, False], [True, False, False], [False] * 3])
+def test_a_masked_label_counts_where_any_class_does(kept):
+    r"""$\ln \sum_l e^{s_l} - s_1$ over the included classes; an infinite direction of another is none."""
+    s, kept = jnp.array([1.0, 2.0, 3.0]), jnp.array(kept)
+    loss = partial(nn.softmax_cross_entropy_with_integer_labels, labels=jnp.int32(1), where=kept)
+    along = jnp.where(kept, 1, inf).at[1].set(1 if kept.any() else inf)
+    rate = quick_jit(lambda t: jax.jvp(loss, (s,), (t,))[1])(along)
+    second = quick_jit(jax.hessian(loss))(s)
+    g = np.where(kept, np.exp(s), 0) / max(np.exp(s)[kept].sum(), 1e-9)
+    np.testing.assert_allclose(rate, 0, atol=1e-6)
+    np.testing.assert_allclose(second, np.diag(g) - np.outer(g, g), atol=1e-6)
+
+
+def test_an_infinite_direction_of_a_masked_class_is_none():
+    s, y, kept = jnp.array([1.0, 2, 3]), jnp.array([0.5, 0.5, 0]), jnp.array([True, True, False])
+    loss = partial(cross_entropy, where=kept)
+    with_gradients = jax.value_and_grad(loss, (0, 1))
+    finite, infinite = (
+        quick_jit(lambda t: [jax.jvp(f, (s, y), (t, t))[1] for f in (loss, with_gradients)])(jnp.array([1.0, 2, last]))
+        for last in (0, inf)
+    )
+    jax.tree.map(np.testing.assert_array_equal, infinite, finite)
+
+
 def test_a_sigmoid_at_its_ends_has_derivatives_of_zero_along_anything():
     x = jnp.array([-inf, inf])
     first, second = jax.grad(lambda x: nn.sigmoid(x).sum()), lambda x: jax.jvp(first, (x,), (jnp.ones(2),))[1]

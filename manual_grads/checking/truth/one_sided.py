@@ -39,11 +39,12 @@ def one_sided(oracles: CompiledOracles, points: list[Leaf], found: Evaluated) ->
     """
     gradients = oracles.gradients
     kinked = np.any([rows_of(found.kinks[g.result].at) for g in gradients], axis=0)
-    if oracles.moved is None or not kinked.any():
+    at = np.flatnonzero(kinked & found.judgeable)
+    if oracles.moved is None or not at.size:
         return None
     # Of noise on operations, which may take a sum to another side than its terms' noise does, there is none.
     u = MAGNIFICATION * eps_of(oracles.format_name) / 2
-    derivatives, at = leaves_of(oracles.moved(u, oracles.patterns, *points)), np.flatnonzero(kinked & found.judgeable)
+    derivatives = leaves_of(oracles.moved(u, oracles.patterns, *points))
     under_noise = _in_one([derivatives[g.result][at] for g in gradients])
     # Noise is relative to an argument, or to 1 where that is 0.
     noise = noise_of_inputs(oracles.patterns[1:], [x[0] for x in points])

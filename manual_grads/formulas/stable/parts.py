@@ -18,7 +18,7 @@ from manual_grads.formulas.stable.row_sums import (
     Right,
     Rows,
     exponentials,
-    mean_of,
+    mean_shifted,
     stored,
     total,
     with_entry,
@@ -119,7 +119,7 @@ def of_direction(s: Rows, t: Rows) -> tuple[Rows, PerRow, PerRow, PerRow, Right]
         i = mean_class(e, sum_e)
         t_i, is_dominant = entry(t, i), jnp.exp(entry(s, i)) > sum_e / 2
     t_i = jnp.where(is_dominant, t_i, 0)
-    mean, right = mean_of(t - t_i[..., None], e, sum_e)
+    mean, right = mean_shifted(t, t_i, s, e, sum_e)
     return e, sum_e, t_i, mean, right
 
 

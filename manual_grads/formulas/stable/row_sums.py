@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from manual_grads.formulas.stable.classes import is_class, scattered, selected
 from manual_grads.formulas.stable.reductions import MAX_LAST, added, is_divided, reduce_rows
-from manual_grads.formulas.stable.sums import add_compensated, is_large
+from manual_grads.formulas.stable.sums import add_compensated, is_large, is_sharded
 
 # Classes up to which a row's sum is written out, where that is all that is found.
 MAX_WRITTEN_OUT = 4
@@ -21,6 +21,9 @@ MAX_WRITTEN_OUT = 4
 MAX_MULTIPLIED = 32
 # Classes from which XLA vectorizes a loop over them in which more than an exponential is computed.
 MIN_VECTORIZED = 64
+# Bytes of an array from which it takes longer to store another one, in memory that is the kernel's (from 32 MiB on, all
+# that is allocated at once), than to compute its exponentials again.
+MIN_FRESH = 2**24
 # Sums between the two, their quotients and squares are normal numbers. What is lost of a sum to underflow, 2²⁰ terms
 # below 2⁻¹²⁶, is less than its last digit.
 MIN_SUM, MAX_SUM = 2.0**-60, 2.0**60
@@ -94,7 +97,7 @@ def with_entry(x: Rows, i: Index, value: PerRow | float) -> Rows:
 
 def entry_or_zero(x: Rows, i: Index) -> PerRow:
     """$x_i$, or 0 for an index that no class has. Differentiated, it is a scatter, which takes longer than few sums."""
-    if x.shape[-1] <= MAX_WRITTEN_OUT:
+    if x.shape[-1] <= MAX_WRITTEN_OUT or is_sharded(x, i):
         return total(jnp.where(is_class(i, x), x, 0))
     return jnp.take_along_axis(x, i[..., None], -1, mode="fill", fill_value=0)[..., 0]
 
@@ -109,13 +112,21 @@ def mean_of(x: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:
         unit = 1 / lax.reduce_precision(sum_e, jnp.finfo(sum_e.dtype).nexp, 0)
         mean = total(e * unit[..., None] * x) / (sum_e * unit)
         return mean, jnp.isfinite(mean)
-    products = total(e * x)
-    return products / sum_e, none_lost(products, sum_e)
+    return quotient(total(e * x), sum_e)
 
 
-def none_lost(products: PerRow, sum_e: PerRow) -> Right:
-    """Whether no $e_k x_k$ over- or underflows of which $g_k x_k$ does not."""
-    return jnp.isfinite(products) & ((sum_e >= 0.5) | (jnp.abs(products) >= MIN_PRODUCTS))
+def mean_shifted(t: Rows, t_i: PerRow, s: Rows, e: Rows, sum_e: PerRow) -> tuple[PerRow, Right]:
+    r"""The same of $t_k - t_i$, which is not stored where that takes longer than $e^{s_k}$ does."""
+    if s.shape[-1] < MIN_VECTORIZED or not is_large(s, MIN_FRESH // s.itemsize):
+        return mean_of(t - t_i[..., None], e, sum_e)
+    # In a branch, XLA stores no differences; and e, which isn't used there, may become the result.
+    unshifted, shifted = (lambda: total(jnp.exp(s) * t)), (lambda: total(jnp.exp(s) * (t - t_i[..., None])))
+    return quotient(lax.cond((t_i == 0).all(), unshifted, shifted), sum_e)
+
+
+def quotient(products: PerRow, sum_e: PerRow) -> tuple[PerRow, Right]:
+    r"""$\sum_k e_k x_k / \sum_k e_k$, and whether no $e_k x_k$ over- or underflows of which $g_k x_k$ does not."""
+    return products / sum_e, jnp.isfinite(products) & ((sum_e >= 0.5) | (jnp.abs(products) >= MIN_PRODUCTS))
 
 
 def within(*sums: PerRow) -> Right:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 from jaxtyping import Array, Float
 
 # Numbers from which XLA's own ways on a CPU are the faster ones: to add, to replace an entry, and to exponentiate.
@@ -18,9 +19,12 @@ def is_large(x: Float[Array, "*batch classes"], size: int = LARGE_ARRAY_SIZE) ->
     return isinstance(x.size, int) and x.size >= size
 
 
-def is_sharded(x: Array) -> bool:
-    """Whether its axes are those of a mesh of explicit sharding, of which a reshape or a scatter isn't defined."""
-    return any(axis is not None for axis in jax.typeof(x).sharding.spec)
+def is_sharded(*arrays: Array) -> bool:
+    """Whether any is on a mesh of explicit sharding, where a reshape, a gather or a scatter need not be defined.
+
+    Which of its axes are split doesn't matter: under `vmap`, its type doesn't tell.
+    """
+    return any(AxisType.Explicit in jax.typeof(x).sharding.mesh.axis_types for x in arrays)
 
 
 def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
@@ -35,7 +39,43 @@ def row_sum(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
 
 def weighted_sum(y: Float[Array, "*batch classes"], x: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     r"""$\sum_k y_k x_k$, where $0 \cdot \infty = 0$: a class without weight costs nothing, whatever it would."""
-    return row_sum(jnp.where(y == 0, 0, y * x))
+    return row_sum(finite_product(y, x))
+
+
+@jax.custom_jvp
+def finite_product(y: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$y x$, with $0 \cdot \infty = 0$."""
+    return jnp.where(y == 0, 0, y * x)
+
+
+@finite_product.defjvp
+def finite_product_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    r"""$x\,t_y + y\,t_x$: a weight of 0 that changes costs x at once, which a select by the weight would forget."""
+    (y, x), (t_y, t_x) = primals, tangents
+    return finite_product(y, x), rate_of_weight(t_y, x) + y * t_x
+
+
+def rate_of_weight(t: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$x t$, linear in t, with $\infty \cdot 0 = 0$.
+
+    A select by t wouldn't be linear, and JAX could not transpose it. To multiply by the largest finite number, twice,
+    is: ±∞ from every normal number, and 0 from 0. (A select stands between the two, lest XLA multiply them first.)
+    """
+    is_infinite, largest = jnp.isinf(x), jnp.finfo(x.dtype).max
+    beyond = jnp.where(is_infinite, t * largest, 0) * jnp.copysign(largest, x)
+    return finite(x) * t + beyond
+
+
+@jax.custom_jvp
+def finite(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`x`, with 0 for ±∞; differentiated as x itself is."""
+    return jnp.where(jnp.isinf(x), 0, x)
+
+
+@finite.defjvp
+def finite_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """The finite numbers of x, and how fast x changes: t."""
+    return finite(*primals), tangents[0]
 
 
 @jax.custom_jvp

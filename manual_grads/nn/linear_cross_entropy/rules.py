@@ -9,7 +9,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
-from manual_grads.nn.cross_entropy_rows import label_rate
+from manual_grads.formulas.stable.sums import finite_product, rate_of_weight
 from manual_grads.nn.linear_cross_entropy.blocks import find_statistics, gradients, statistics_and_gradients
 from manual_grads.nn.linear_cross_entropy.mesh import all_classes, summed_like, total, varying
 from manual_grads.nn.linear_cross_entropy.options import Indices, Layer, PerExample, Settings, Shares, Statistics
@@ -71,7 +71,7 @@ def weighted_loss_jvp(settings: Settings, primals: tuple, tangents: tuple) -> tu
     rate: Any = total(changed(grads, t, layer.dtype), settings.axis)
     for cost, t_share in zip((losses.loss, losses.penalty), t_shares, strict=True):
         if t_share is not None and not isinstance(t_share, SymbolicZero):
-            rate += label_rate(cost, t_share, False)
+            rate += rate_of_weight(t_share, cost).sum(-1)
     return (weighted(losses, shares, layer), losses.aux), (rate, jax.tree.map(jnp.zeros_like, losses.aux))
 
 
@@ -93,19 +93,6 @@ def weighted(losses: Losses, shares: Shares, layer: Layer) -> Array:
 def weigh(share: Any, cost: PerExample, layer: Layer) -> PerExample:
     """Share times cost, where a share of 0 costs nothing, even of ∞: only a bias can make that of finite arguments."""
     return share * cost if layer.bias is None else finite_product(share, cost)
-
-
-@jax.custom_jvp
-def finite_product(share: PerExample, cost: PerExample) -> PerExample:
-    r"""$a R$, with $0 \cdot \infty = 0$."""
-    return jnp.where(share == 0, 0, share * cost)
-
-
-@finite_product.defjvp
-def finite_product_jvp(primals: tuple, tangents: tuple) -> tuple[PerExample, PerExample]:
-    r"""$t_a R + a\,t_R$: a share of 0 that changes costs R at once, which a select by the share would forget."""
-    (share, cost), (t_share, t_cost) = primals, tangents
-    return finite_product(share, cost), label_rate(cost[:, None], t_share[:, None], False) + share * t_cost
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

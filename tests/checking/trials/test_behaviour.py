@@ -95,6 +95,7 @@ def test_floats_are_donated(monkeypatch):
             "returns a ndarray of <U1 where an array is expected at",
         ),
         (lambda x: object(), "no array", "the manual gradient returns a object where an array is expected: <object"),
+        (lambda x: float(x.sum()), "raises when traced", "works eagerly but raises when traced (under jit)"),
         (lambda x: x if x[0] > 0 else -x, "raises when traced", "works eagerly but raises when traced (under jit)"),
     ],
 )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from manual_grads.checking import check_gradient
 from manual_grads.checking.arrays import computing_in
 from manual_grads.checking.claim import as_claim
 from manual_grads.checking.truth.compiled import compiled_oracles
@@ -82,3 +83,17 @@ def test_neither_a_jacobian_is_one_nor_what_is_by_differences():
     assert gradients_in(claim, example)
     assert gradients_in(claim._replace(by_differences=True), example) == ()
     assert gradients_in(claim._replace(differenced=True), example) == ()
+
+
+def test_where_no_kink_can_be_judged_none_is_looked_at():
+    """A cosine at 0, in either of two arguments, is 0/0; beside it, there is a slope in each direction."""
+
+    def cosine(x, y):
+        return x @ y / (jnp.linalg.norm(x) * jnp.linalg.norm(y))
+
+    def by_hand(x, y):
+        n, m, c = jnp.linalg.norm(x), jnp.linalg.norm(y), cosine(x, y)
+        return y / (n * m) - c * x / n**2, x / (n * m) - c * y / m**2
+
+    example = np.float32([0.3, -1.2, 2, 0.5]), np.float32([1, 0.2, -0.7, 0.4])
+    check_gradient(cosine, by_hand, example, partial(jax.grad, argnums=(0, 1)))

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.formulas.stable import cross_entropy, quick, rows, softmax
+import manual_grads as mg
+from manual_grads.formulas.stable import cross_entropy, quick, row_sums, rows, softmax
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from tests.quick import quick_jit
 
@@ -118,6 +119,9 @@ def test_rows_that_need_care_are_said_to(classes):
             "index vjp": quick.index_vjp(s, zero + 1, jnp.ones(8))[1],
             "distribution vjp": quick.distribution_vjp(s, one_hot, jnp.ones(8))[1],
             "one row alone": quick.probabilities(s[3:4])[1],  # whatever the other rows' smallest logits are
+            "a sum of a half": quick.probabilities(jnp.full((1, classes), -87.5).at[:, 0].set(-0.7))[1],
+            "both": quick.both_probabilities(s)[1],
+            "distribution loss and gradient": quick.distribution_loss_and_gradient(s, one_hot)[1],
             "log-softmax": quick.log_probabilities(s)[1],
             "index loss": quick.index_loss(s, zero)[1],
             "index loss and gradient": quick.index_loss_and_gradient(s, zero)[1],
@@ -130,10 +134,10 @@ def test_rows_that_need_care_are_said_to(classes):
     for name in ("softmax", "Jacobian product", "index vjp", "distribution vjp"):
         of_logits = name in ("softmax", "Jacobian product")
         assert right[name] == [False, False, False, False, of_logits, False, False, True], name
-    assert right["one row alone"] == [False]
+    assert right["one row alone"] == right["a sum of a half"] == [False]
     assert right["log-softmax"] == [False, False, False, True, False, False, False, True]
-    # A label whose exponential is 0 has an infinite loss by that.
-    for name in ("index loss", "index loss and gradient"):
+    # A label whose exponential is 0 has an infinite loss by that; and a gradient of 0, where that of row 3 is 10⁻²².
+    for name in ("index loss", "index loss and gradient", "both", "distribution loss and gradient"):
         assert right[name] == [False, False, False, False, False, False, False, True], name
     # 0 · ∞
     assert right["no weight on no probability"] == right["the same beside the gradient"] == [False]
@@ -159,26 +163,71 @@ def test_two_classes_that_tie_divide_each_other_to_the_last_bit(classes):
     np.testing.assert_array_max_ulp(of_two, np.full_like(of_two, -np.log(2)), maxulp=1)
 
 
+@pytest.fixture(params=[row_sums.MIN_FRESH, 0], ids=["stored", "not stored"])
+def product(request, monkeypatch):
+    """`quick.jacobian_product`, with the differences of a direction stored, and not."""
+    monkeypatch.setattr(row_sums, "MIN_FRESH", request.param)
+    return quick_jit(lambda *args: quick.jacobian_product(*args))  # traced anew
+
+
 @pytest.mark.parametrize("classes", [3, 17, 24, 100])
-def test_a_direction_s_common_part_costs_no_digits(classes):
+def test_a_direction_s_common_part_costs_no_digits(classes, product):
     """Class 0 is 20 above the rest, and all of t is near 1000: its entry is the sum of the others' differences."""
     t = (1000 + RANDOM.normal(size=(2, classes))).astype(np.float32)
     s = jnp.zeros((2, classes)).at[:, 0].set(20)
-    product, right = quick_jit(quick.jacobian_product)(s, t, jnp.ones(2))
+    found, right = product(s, t, jnp.ones(2))
     assert right.all()
     mean = (t[:, 1:].astype(float) - t[:, :1]).sum(1) * np.exp(-20) / (1 + (classes - 1) * np.exp(-20))
     want = -mean / (1 + (classes - 1) * np.exp(-20))
-    np.testing.assert_allclose(product[:, 0], want, rtol=RTOL)
+    np.testing.assert_allclose(found[:, 0], want, rtol=RTOL)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(3)], ids=["one dominates in some rows", "none does"])
+def test_a_direction_of_a_large_array(rows, product):
+    drawn = draw(100)
+    drawn["s"][5, 7] += 25  # nearly everything
+    drawn = {x: array[rows] for x, array in drawn.items()}
+    found, right = product(*taken("tc", drawn))
+    want = np.asarray(in_float64(["Jacobian product"], drawn)["Jacobian product"])
+    assert right.sum() > right.size / 2
+    np.testing.assert_allclose(found[right], want[right], rtol=RTOL, atol=ATOL)
+
+
+def test_large_arrays_are_not_stored_beside_the_result():
+    """The temporaries of a vjp, a jvp and Hessian·t, whatever dominates."""
+    s = jax.ShapeDtypeStruct((row_sums.MIN_FRESH // 4000 + 1, 1000), jnp.float32)
+    labels = jax.ShapeDtypeStruct(s.shape[:1], jnp.int32)
+    for f, args in (
+        (mg.softmax_vjp, (s, s)),
+        (mg.softmax_jvp, (s, s)),
+        (mg.softmax_cross_entropy_hvp, (s, labels, s)),
+    ):
+        analysis = jax.jit(f).lower(*args).compile().memory_analysis()
+        assert analysis
+        assert analysis.temp_size_in_bytes < 0.05 * 4 * s.size, f
 
 
 @pytest.mark.parametrize("classes", [5, 17, 100])
-def test_a_mean_that_overflows_is_said_to(classes):
+def test_a_mean_that_overflows_is_said_to(classes, product):
     """Of a direction of 0.9 F, by a sum that is rounded to more than F; what isn't finite is done with care."""
     s = jnp.asarray(RANDOM.normal(0, 0.3, (200, classes)), jnp.float32)
     t = jnp.full_like(s, 0.9 * float(jnp.finfo("float32").max))
-    product, right = quick_jit(quick.jacobian_product)(s, t, jnp.ones(200))
+    found, right = product(s, t, jnp.ones(200))
     assert not right.all()
-    assert jnp.isfinite(product[right]).all()
+    assert jnp.isfinite(found[right]).all()
+
+
+def test_a_mean_that_underflows_in_part_is_said_to(product):
+    """Of an exponential of 2⁻⁵⁸ and a direction of 2⁻⁷⁰ nothing is left, but of all hundred half a digit would be."""
+    s = jnp.full((2, 100), -40.0)
+    t = jnp.full_like(s, 2.0**-70).at[:, 0].set(2.0**-66)
+    assert not product(s, t, jnp.ones(2))[1].any()
+
+
+def test_few_exponentials_are_added_with_what_the_additions_round_off():
+    x = np.full((4096, 16), 2.0**-25, np.float32)
+    x[:, 0] = 1  # beside which each of the others is lost
+    np.testing.assert_array_equal(jax.jit(row_sums.summed)(x), np.float32(1 + 15 * 2.0**-25))
 
 
 @pytest.mark.parametrize("classes", [3, 10, 17, 100])

@@ -35,9 +35,11 @@ def test_logarithm():
     assert ulp(got, shifted - np.log1p(others)[:, None]) <= 4
 
 
-@pytest.mark.parametrize("weight", [2.0**60, 2.0**-40])
-def test_weighted_products_of_small_probabilities_do_not_underflow(weight):
+@pytest.mark.parametrize(
+    ("weight", "s"), [(2.0**60, [0, -45, -45]), (2.0**-40, [0, -20, -20]), (2.0**-66, [0, 1]), (2.0**-66, [0, 0, 0])]
+)
+def test_weighted_products_of_small_probabilities_do_not_underflow(weight, s):
     """$g_1 g_2 = e^{-90}$ is subnormal, $w$ times it isn't; nor are the products of the exponentials, for a small w."""
-    s = np.array([0, -45, -45] if weight > 1 else [0, -20, -20], np.float32)
+    s = np.array(s, np.float32)
     got = jax.jit(weighted_jacobian)(np.float32(weight), s)
     np.testing.assert_allclose(got, weight * jacobian_of(s[None])[0], rtol=1e-6)

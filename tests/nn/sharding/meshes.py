@@ -70,8 +70,8 @@ def drop_ins_apart():
 def explicit_apart():
     """How far formulas and nn's loss of an explicitly sharded batch are from what they are on one device.
 
-    Of a few rows, eagerly; of some thousand numbers, which one device scatters into; of many, which it does by quick
-    forms.
+    Of a few rows, eagerly, and each by itself; of some thousand numbers, which one device scatters into; of many, which
+    it does by quick forms.
     """
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
 
@@ -91,8 +91,10 @@ def explicit_apart():
         pairs = zip(*map(jax.tree.leaves, (got, function(s, y))), strict=True)
         return max(float(np.max(abs(a - b) / (1 + abs(b)))) for a, b in pairs)
 
+    each = jax.vmap(jax.hessian(lambda s: jnp.cos(nn.log_softmax(s)).sum()))
     return [
         apart(16, lambda s, y: mg.softmax_jacobian(s), jit=False),
+        apart(16, lambda s, y: each(s), jit=True),
         *(apart(rows, gradients, jit=True) for rows in (240, 1024)),
     ]
 
