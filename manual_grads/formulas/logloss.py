@@ -59,6 +59,6 @@ def logloss_grad(probs: Float[ArrayLike, "*batch classes"], labels: Labels) -> F
     """
     probs = as_classes("probs", probs)
     y = as_distribution(labels, probs, "probs")
-    g = widen(probs)
-    unbounded = finite_product(-y, jnp.copysign(jnp.inf, g))
-    return jnp.where(g == 0, unbounded, -y / jnp.where(g == 0, 1, g)).astype(probs.dtype)
+    g, is_none = widen(probs), y == 0
+    none = finite_product(-y, 1 / jnp.where(is_none, g, 1))  # 0, but for its derivative by y
+    return jnp.where(is_none, none, -y / jnp.where(is_none, 1, g)).astype(probs.dtype)

@@ -69,8 +69,8 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         ("-y / jnp.where(", "-y * jnp.where(", one("logloss_grad-integer")),
         ("-y / jnp.where(", "-jnp.sign(y) / jnp.where(", one("logloss_grad-distribution")),
         (
-            "unbounded, -y / jnp.where(g == 0, 1, g)",
-            "0, -y / jnp.where(g == 0, 1, g)",
+            "none, -y / jnp.where(is_none, 1, g)",
+            "0, -y / jnp.where(is_none, 1, g)",
             "tests/formulas/test_label_derivatives.py",
         ),
     ],
