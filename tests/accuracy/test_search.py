@@ -12,6 +12,7 @@ from manual_grads.accuracy.inputs import Cases
 from manual_grads.accuracy.promises import PROMISES
 from manual_grads.accuracy.search import Found, Shape
 from manual_grads.formulas.stable import quick
+from manual_grads.formulas.stable.reductions import widths
 from manual_grads.formulas.stable.rows import BLOCK_SIZE, is_quick
 from manual_grads.formulas.stable.sums import LARGE_ARRAY_SIZE
 from manual_grads.rules import FLOATS, RULES
@@ -32,6 +33,35 @@ def test_a_climb_gets_higher_and_is_the_same_for_the_same_seed_and_steps():
     assert (again.ulp, again.steps) == (last.ulp, 200)
     assert np.array_equal(again.args[0], last.args[0])
     assert not np.array_equal(climb(200, seed=1).args[0], last.args[0])
+
+
+def lost_at_every_level(classes, share, exponent):
+    """A label's loss just below a power of two; beside a 1, each group that joins it is half an ULP, and is lost."""
+    row = np.full(classes, -80.0)
+    row[:2] = -np.log(np.expm1(0.999 * 2.0**-exponent)), 0
+    stride = 1
+    for width in widths(classes) or ():
+        joined = stride * np.arange(1, width)
+        row[joined[joined > 1]] = np.log(share * 2.0**-24)
+        stride *= width
+    return np.float32(row)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "classes", "share", "exponent"),
+    [
+        ("softmax_cross_entropy", "one-hot", 343, 0.98, 5),  # 17.5 ULP
+        ("softmax_cross_entropy", "index", 4096, 1.02, 8),  # 27.3
+        ("log_softmax", "", 4096, 1.02, 8),
+    ],
+)
+def test_what_is_lost_at_every_level_is_within_the_bound(name, labels, classes, share, exponent):
+    """More than is allowed, for which only hard inputs are drawn: none of those is made for the groups of a row."""
+    row = lost_at_every_level(classes, share, exponent)
+    args = {"index": (row, np.int32(0)), "one-hot": (row, np.eye(classes, dtype=np.float32)[0]), "": (row,)}[labels]
+    shape = Shape(rows=2 * LARGE_ARRAY_SIZE // classes, classes=classes, above=False)
+    found = Found(name, "float32", shape, labels, seed=0, steps=1, ulp=0, bound=0, family="", args=args)
+    assert search.again(found, RULES[name]).within
 
 
 def test_an_error_at_one_place_that_no_family_shows_is_climbed_to():

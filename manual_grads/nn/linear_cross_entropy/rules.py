@@ -70,7 +70,7 @@ def weighted_loss_jvp(settings: Settings, primals: tuple, tangents: tuple) -> tu
     # The classes' share of the rate is split over devices, the examples' isn't.
     rate: Any = total(changed(grads, t, layer.dtype), settings.axis)
     for cost, t_share in zip((losses.loss, losses.penalty), t_shares, strict=True):
-        if t_share is not None and not isinstance(t_share, SymbolicZero):
+        if not (cost is None or t_share is None or isinstance(t_share, SymbolicZero)):
             rate += rate_of_weight(t_share, cost).sum(-1)
     return (weighted(losses, shares, layer), losses.aux), (rate, jax.tree.map(jnp.zeros_like, losses.aux))
 

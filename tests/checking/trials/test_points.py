@@ -271,7 +271,7 @@ def test_distributions_stay_distributions(dtype):
 @pytest.mark.parametrize("end", [5, 50], ids=["a third", "next to nothing"])
 def test_a_check_that_could_try_less_than_half_is_an_error(end):
     with pytest.raises(ValueError, match=r"only \d+ of \d+ points are in the forward's domain.*args=key -> args"):
-        check_gradient(lambda x: jnp.log(x - end).sum(), lambda x: 1 / (x - end), (np.float32([end + 0.5]),))
+        check_gradient(lambda x: jnp.log(x - end).sum(), lambda x: 1 / (x - end), (np.array([end + 0.5], np.float32),))
 
 
 def test_tails_are_drawn_apart_and_leave_the_other_points_alone(monkeypatch):

@@ -95,5 +95,5 @@ def test_where_no_kink_can_be_judged_none_is_looked_at():
         n, m, c = jnp.linalg.norm(x), jnp.linalg.norm(y), cosine(x, y)
         return y / (n * m) - c * x / n**2, x / (n * m) - c * y / m**2
 
-    example = np.float32([0.3, -1.2, 2, 0.5]), np.float32([1, 0.2, -0.7, 0.4])
-    check_gradient(cosine, by_hand, example, partial(jax.grad, argnums=(0, 1)))
+    example = np.array([[0.3, -1.2, 2, 0.5], [1, 0.2, -0.7, 0.4]], np.float32)
+    check_gradient(cosine, by_hand, tuple(example), partial(jax.grad, argnums=(0, 1)))
