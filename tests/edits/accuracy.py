@@ -119,6 +119,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "ceil(log2(terms)) if terms <= 32",
             f"{TREES}::test_xla_adds_no_term_more_often_than_the_bound_says",
         ),
+        ("sum(groups) - 1 if groups", "len(groups) if groups", "tests/accuracy/test_search.py"),
         (
             "sum(groups) - 1 if groups and is_divided(terms) else 0)",
             "0)",

@@ -60,6 +60,11 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "label_rate(costs(s, mask), y_dot).astype(s.dtype)\n    return value, tangent",
             MASKED,
         ),
+        (
+            "return total(widen(gradient)",
+            "t = jnp.where(gradient == 0, 0, t)\n    return total(widen(gradient)",
+            MASKED,
+        ),
         ("(mask | is_class(i, s))", "mask", MASKED),
         (" & mask.any(-1)[..., None]", "", MASKED),
     ],

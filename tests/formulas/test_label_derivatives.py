@@ -23,11 +23,12 @@ def test_by_labels_every_rule_changes_as_autodiff_of_its_forward_does(name):
     args[at] = jnp.array([0.0, 1.0, 0.0])
     derivatives = (jax.jacobian(f, argnums=at) for f in (rule.manual, rule.by(rule.forward)))
     got, want = quick_jit(lambda *args: [f(*args) for f in derivatives])(*args)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), got, want)  # some 10 roundings
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6), got, want)  # some 16 roundings
 
 
 def test_where_a_probability_is_0_a_label_costs_infinity():
     g, y = jnp.array([0.0, 0.25, 0.75]), jnp.array([0.0, 1.0, 0.0])
+    # Each is one function's rounding and another's.
     np.testing.assert_allclose(quick_jit(jax.grad(mg.logloss, 1))(g, y), [np.inf, np.log(4), -np.log(0.75)], rtol=1e-6)
     rates = quick_jit(jax.jacobian(mg.logloss_grad, 1))(g, y)
     np.testing.assert_allclose(rates, np.diag([-np.inf, -4, -4 / 3]), rtol=1e-6)
