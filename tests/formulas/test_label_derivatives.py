@@ -34,3 +34,26 @@ def test_where_a_probability_is_0_a_label_costs_infinity():
     np.testing.assert_allclose(rates, np.diag([-np.inf, -4, -4 / 3]), rtol=1e-6)
     np.testing.assert_array_equal(mg.logloss_grad(g, y), [0, -4, 0])
     np.testing.assert_array_equal(mg.logloss_grad(g, 1 - y), [-np.inf, 0, np.float32(-1 / 0.75)])
+
+
+@pytest.mark.parametrize("unweighted", [0.0, np.nan])
+@pytest.mark.parametrize("label", [1, jnp.array([0.0, 1.0, 0.0])], ids=["index", "distribution"])
+def test_without_weight_no_probability_changes_anything(unweighted, label):
+    """In forward mode; backwards, JAX's own rule of the logarithm divides 0 by it."""
+    g = jnp.array([unweighted, 0.25, 0.75])
+    losses = quick_jit(jax.jacfwd(mg.logloss))(g, label)
+    np.testing.assert_array_equal(losses, [0, -4, 0])
+    gradients = quick_jit(jax.jacfwd(mg.logloss_grad))(g, label)
+    np.testing.assert_array_equal(gradients, np.diag([0, 16, 0]))
+
+
+def test_how_labels_and_probabilities_change_together_is_known_at_a_label_of_zero():
+    g, y = jnp.array([0.5, 0.25, 0.25]), jnp.array([0.0, 1.0, 0.0])
+    for both in (jax.jacfwd(jax.grad(mg.logloss), 1), jax.jacrev(jax.jacfwd(mg.logloss), 1)):
+        np.testing.assert_array_equal(quick_jit(both)(g, y), np.diag([-2, -4, -4]))
+
+
+def test_an_infinite_weight_costs_nothing_where_only_another_changes():
+    s, y = jnp.array([-2.0, 0.5, 1.0]), jnp.array([0.0, np.inf, 1.0])
+    rate = quick_jit(jax.jacfwd(mg.softmax_cross_entropy, 1))(s, y)
+    np.testing.assert_allclose(rate, -jax.nn.log_softmax(s), rtol=1e-6)

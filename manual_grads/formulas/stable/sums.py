@@ -1,8 +1,12 @@
 """Sums over the last axis that are accurate for any number of terms."""
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jax.sharding import AxisType
 from jaxtyping import Array, Float
 
@@ -48,11 +52,20 @@ def finite_product(y: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Floa
     return jnp.where(y == 0, 0, y * x)
 
 
-@finite_product.defjvp
-def finite_product_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    r"""$x\,t_y + y\,t_x$: a weight of 0 that changes costs x at once, which a select by the weight would forget."""
+@partial(finite_product.defjvp, symbolic_zeros=True)
+def finite_product_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Any]) -> tuple[Array, Array]:
+    r"""$x\,t_y + y\,t_x$: a weight of 0 that changes costs x at once, which a select by the weight would forget.
+
+    Where x isn't finite, as a logarithm's at 0, its change need not be either: without weight, that costs nothing.
+    """
     (y, x), (t_y, t_x) = primals, tangents
-    return finite_product(y, x), rate_of_weight(t_y, x) + y * t_x
+    product = finite_product(y, x)
+    rate = jnp.zeros_like(product)
+    if not isinstance(t_y, SymbolicZero):
+        rate += rate_of_weight(t_y, x)
+    if not isinstance(t_x, SymbolicZero):
+        rate += jnp.where((y == 0) & ~jnp.isfinite(x), 0, rate_of_weight(t_x, y))
+    return product, rate
 
 
 def rate_of_weight(t: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
