@@ -167,8 +167,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             "return finite(*primals), finite(*primals) * 0",
             "tests/nn/test_masked_classes.py",
         ),
-        ("jnp.where((y == 0) & ~jnp.isfinite(x), 0, rate", "(rate", "tests/formulas/test_label_derivatives.py"),
-        ("0, rate_of_weight(t_x, y))", "0, y * t_x)", "tests/formulas/test_label_derivatives.py"),
+        ("jnp.where((y == 0) & ~jnp.isfinite(x), 0, y * t_x)", "y * t_x", "tests/formulas/test_label_derivatives.py"),
         ("(y == 0) & ~jnp.isfinite(x)", "y == 0", "tests/formulas/test_label_derivatives.py"),
         (
             "rate += rate_of_weight(t_y, x)",

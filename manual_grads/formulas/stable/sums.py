@@ -64,7 +64,7 @@ def finite_product_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Any]) 
     if not isinstance(t_y, SymbolicZero):
         rate += rate_of_weight(t_y, x)
     if not isinstance(t_x, SymbolicZero):
-        rate += jnp.where((y == 0) & ~jnp.isfinite(x), 0, rate_of_weight(t_x, y))
+        rate += jnp.where((y == 0) & ~jnp.isfinite(x), 0, y * t_x)
     return product, rate
 
 
